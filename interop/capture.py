@@ -1,0 +1,215 @@
+"""Captures of a cell's packets, and tshark's judgement of them.
+
+The judge wants every packet on the UDP ports in use to be SCTP with a right CRC32c, not malformed, without an
+expert note of severity "error", and not fragmented by IP.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from interop.network import BRIDGE, OURS
+
+_MARKER_PORT = 9  # "discard"
+_SEVERITY_ERROR = 0x0080_0000
+_CHECKSUM_GOOD = "1"
+_FIELDS = (
+    "frame.number",
+    "frame.time_relative",
+    "ip.src",
+    "ip.dst",
+    "ip.flags.mf",
+    "ip.frag_offset",
+    "sctp.verification_tag",
+    "sctp.checksum.status",
+    "sctp.chunk_type",
+    "sctp.data_tsn_raw",
+    "sctp.cause_code",
+    "_ws.malformed",
+    "_ws.expert.severity",
+    "_ws.expert.message",
+    "_ws.col.Info",
+)
+
+
+class CaptureError(Exception):
+    """tcpdump or tshark did not do what it should."""
+
+
+def why_not() -> str | None:
+    """Return the reason why nothing can be captured and judged here, or None."""
+    for tool in ("tcpdump", "tshark"):
+        if shutil.which(tool) is None:
+            return f"{tool} is not installed (Debian: {tool})"
+    return None
+
+
+class Capture:
+    """All UDP of the run's bridge, written to `path` from construction until `stop`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        command = [
+            "tcpdump",
+            "-i",
+            BRIDGE,
+            "-w",
+            str(path),
+            "-U",
+            "--immediate-mode",
+            "-s",
+            "2048",
+            "-B",
+            "16384",
+            "-n",
+            "-Z",
+            "root",
+        ]
+        self._process = subprocess.Popen(
+            [*command, "udp"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        assert self._process.stderr is not None
+        seen = []
+        for line in self._process.stderr:
+            seen.append(line.strip())
+            if "listening on" in line:
+                return
+        self.close()
+        raise CaptureError(f"tcpdump did not start: {' '.join(seen)}")
+
+    def stop(self) -> None:
+        """Stop when all that was sent before this call is in the file."""
+        # tcpdump may have packets in hand when it is told to end. They come in order: once a datagram of our
+        # own is in the file, everything before it is.
+        marker = os.urandom(16)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+            sender.bind((OURS, 0))
+            sender.sendto(marker, (OURS.rpartition(".")[0] + ".255", _MARKER_PORT))
+        deadline = time.monotonic() + 5.0
+        while marker not in self.path.read_bytes()[-4096:]:
+            if time.monotonic() > deadline or self._process.poll() is not None:
+                self.close()
+                raise CaptureError("tcpdump does not write what it sees")
+            time.sleep(0.01)
+        self._process.send_signal(signal.SIGINT)
+        try:
+            _out, text = self._process.communicate(timeout=5.0)
+        except subprocess.TimeoutExpired:
+            self.close()
+            raise CaptureError("tcpdump does not end") from None
+        dropped = re.search(r"(\d+) packets? dropped by kernel", text)
+        if dropped is None or dropped[1] != "0":
+            raise CaptureError(f"the capture is not whole: {text.strip()!r}")
+
+    def close(self) -> None:
+        """End tcpdump, whatever its state."""
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait(5.0)
+        if self._process.stderr is not None:
+            self._process.stderr.close()
+
+
+@dataclass
+class Report:
+    """What tshark found."""
+
+    packets: int = 0
+    retransmissions: int = 0  # DATA chunks whose TSN had been sent before
+    problems: list[str] = field(default_factory=list)
+    chunk_types: dict[str, list[int]] = field(default_factory=dict)  # per source address, in the order sent
+    causes: dict[str, list[int]] = field(default_factory=dict)  # error causes, per source address
+    listing: list[str] = field(default_factory=list)  # one line per packet, for people
+
+
+class Judge:
+    """tshark with the settings that a check needs."""
+
+    def __init__(self) -> None:
+        # The exchange's bodies are arbitrary bytes: nothing above SCTP may try to make sense of them.
+        listing = _tshark("-G", "heuristic-decodes")
+        rows = [line.split("\t") for line in listing.splitlines()]
+        self._quiet = [part for row in rows if row[0] == "sctp" for part in ("--disable-protocol", row[1])]
+
+    def report(self, path: Path, udp_ports: Iterable[int]) -> Report:
+        """Judge the capture at `path`; packets of other UDP ports are left out."""
+        ports = sorted(set(udp_ports))
+        arguments = ["-n", "-r", str(path), "-o", "sctp.checksum:CRC 32c", *self._quiet]
+        for port in ports:
+            arguments += ["-d", f"udp.port=={port},sctp"]
+        arguments += [
+            "-Y",
+            " || ".join([*(f"udp.port=={port}" for port in ports), "ip.flags.mf==1", "ip.frag_offset>0"]),
+        ]
+        arguments += ["-T", "fields", "-E", "separator=/t", "-E", "occurrence=a", "-E", "aggregator=|"]
+        for name in _FIELDS:
+            arguments += ["-e", name]
+        result = Report()
+        seen: set[tuple[str, str, str]] = set()
+        for line in _tshark(*arguments).splitlines():
+            values = line.split("\t")
+            row = dict(zip(_FIELDS, values + [""] * (len(_FIELDS) - len(values)), strict=True))
+            result.packets += 1
+            _judge(row, result)
+            source = row["ip.src"]
+            result.chunk_types.setdefault(source, []).extend(_numbers(row["sctp.chunk_type"]))
+            result.causes.setdefault(source, []).extend(_numbers(row["sctp.cause_code"]))
+            for tsn in filter(None, row["sctp.data_tsn_raw"].split("|")):
+                key = (source, row["sctp.verification_tag"], tsn)
+                result.retransmissions += key in seen
+                seen.add(key)
+            route = f"{source} > {row['ip.dst']}"
+            result.listing.append(
+                f"{row['frame.number']:>5} {row['frame.time_relative']:>12} {route}  {row['_ws.col.Info']}"
+            )
+        if result.packets == 0:
+            result.problems.append("no packet was captured")
+        return result
+
+
+def _judge(row: dict[str, str], result: Report) -> None:
+    where = f"packet {row['frame.number']}"
+    if row["ip.flags.mf"] not in ("0", "False", "") or row["ip.frag_offset"] not in ("0", ""):
+        result.problems.append(f"{where}: fragmented by IP")
+    elif row["sctp.checksum.status"] == "":
+        result.problems.append(f"{where}: not SCTP")
+    elif row["sctp.checksum.status"] != _CHECKSUM_GOOD:
+        result.problems.append(f"{where}: wrong CRC32c")
+    severities = _numbers(row["_ws.expert.severity"])
+    if row["_ws.malformed"]:
+        result.problems.append(f"{where}: malformed")
+    elif any(severity >= _SEVERITY_ERROR for severity in severities):
+        result.problems.append(f"{where}: {row['_ws.expert.message']}")
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(part, 0) for part in text.split("|") if part]
+
+
+def _tshark(*arguments: str) -> str:
+    result = subprocess.run(
+        ["tshark", *arguments],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=30,
+        check=False,
+    )
+    if result.returncode != 0:
+        raise CaptureError(f"tshark: {result.stderr.strip()}")
+    return result.stdout

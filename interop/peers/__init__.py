@@ -1,0 +1,1 @@
+"""The programs at the two ends of an interop cell: `peer.py`, `usrsctp_peer.c`, the slides' C programs."""

@@ -1,0 +1,85 @@
+"""Every knob of a stack, with its unit, its default and the section that names it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Config:
+    """The settings of one stack. Times are seconds, sizes are bytes, unless a field says otherwise.
+
+    Sockets start from these values and may change their own through socket options.
+    """
+
+    # --- UDP encapsulation (RFC 6951) ---
+    udp_port: int = 9899
+    """Local UDP port. A stack that only connects takes an ephemeral one when this is taken."""
+    remote_udp_port: int = 9899
+    """UDP port of peers that have not told theirs (SCTP_REMOTE_UDP_ENCAPS_PORT overrides it)."""
+    path_mtu: int = 0
+    """Upper bound of the path MTU (an IP datagram, all headers counted). 0: the route's MTU."""
+    multihome: bool = False
+    """List the host's addresses in INIT and INIT ACK even for a wildcard bind (RFC 6951 section 5.7 says not to)."""
+    gso: bool = True
+    """Send trains of equal datagrams in one call where the system can (Linux UDP_SEGMENT)."""
+    gro: bool = True
+    """Receive trains of equal datagrams in one call where the system can (Linux UDP_GRO)."""
+    pktinfo: bool = True
+    """Learn each datagram's local address where the system can (IP_PKTINFO)."""
+    icmp_errors: bool = True
+    """Learn of unreachable peers in the COOKIE-WAIT state where the system can (Linux IP_RECVERR)."""
+
+    # --- timers and retransmission (RFC 9260 section 16) ---
+    rto_initial: float = 1.0
+    rto_min: float = 1.0
+    rto_max: float = 60.0
+    association_max_retrans: int = 10
+    path_max_retrans: int = 5
+    max_init_retransmits: int = 8
+    heartbeat_interval: float = 15.0
+    """RFC 9260 has 30 s; a NAT forgets a UDP binding sooner (RFC 6951 section 5.7 asks for shorter ones)."""
+    heartbeat_max_burst: int = 1
+    """Paths that are probed at once (HB.Max.Burst)."""
+    valid_cookie_life: float = 60.0
+    cookie_secret_life: float = 3600.0
+    """A cookie's signing key is replaced after this time; the one before stays valid for one Valid.Cookie.Life."""
+    shutdown_guard: float = 0.0
+    """T5-shutdown-guard. 0: five times RTO.Max (RFC 9260 section 9.2)."""
+
+    # --- acknowledgement (RFC 9260 section 6.2) ---
+    sack_delay: float = 0.2
+    sack_frequency: int = 2
+    """A SACK for every so many packets; see ``strict_sack``."""
+    sack_train_after: int = 65_536
+    """Bytes received since the start, an idle time or a gap, after which one SACK a batch of datagrams is enough."""
+    strict_sack: bool = False
+    """Keep to one SACK for every ``sack_frequency`` packets, also inside a batch."""
+
+    # --- congestion control (RFC 9260 section 7) ---
+    max_burst: int = 4
+    """Packets that may leave at once beyond those newly acknowledged (Max.Burst)."""
+
+    # --- streams and buffers ---
+    outbound_streams: int = 10
+    max_inbound_streams: int = 65_535
+    send_buffer: int = 212_992
+    """SO_SNDBUF of new sockets."""
+    receive_buffer: int = 212_992
+    """SO_RCVBUF of new sockets; the a_rwnd that is announced."""
+    backlog_limit: int = 4_096
+    """Upper bound of ``listen(backlog)``."""
+
+    # --- what a peer may cost ---
+    max_associations: int = 65_536
+    """Associations of one stack; an INIT or COOKIE ECHO beyond is dropped."""
+    max_gap_blocks: int = 300
+    """Gap Ack Blocks kept for received DATA; DATA that would open another is dropped."""
+    max_duplicates: int = 20
+    """Duplicate TSNs reported in one SACK."""
+    ootb_replies_per_second: int = 1_000
+    """ABORT and SHUTDOWN COMPLETE that the stack answers packets of no association with, a second."""
+
+    # --- the process ---
+    exit_linger: float = 5.0
+    """At interpreter exit: the longest wait for the last messages and the SHUTDOWN to complete."""

@@ -1,0 +1,372 @@
+"""One association: packets, timers and the user's verbs, dispatched to the procedures that handle them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pysctpstack.core import handshake, heartbeat, output, shutdown, timers
+from pysctpstack.core.path import Path
+from pysctpstack.core.rx import receiver as rx
+from pysctpstack.core.state import State
+from pysctpstack.core.tcb import Tcb
+from pysctpstack.core.tx.send_queue import Message
+from pysctpstack.core.tx.sender import SackOutcome
+from pysctpstack.errors import PacketError
+from pysctpstack.events import Loss, RemoteError, SenderDry
+from pysctpstack.wire import codepoints as cp
+from pysctpstack.wire import sack
+from pysctpstack.wire.causes import (
+    InvalidStreamIdentifier,
+    NoUserData,
+    ProtocolViolation,
+    UnrecognizedChunk,
+    UserInitiatedAbort,
+)
+from pysctpstack.wire.chunks import (
+    Abort,
+    Error,
+    HeartbeatAck,
+    InitAck,
+    Shutdown,
+)
+from pysctpstack.wire.packet import split
+
+#: RFC 9260 section 6: DATA is received in these states only; elsewhere it is discarded.
+RECEIVING_STATES = frozenset({State.ESTABLISHED, State.SHUTDOWN_PENDING, State.SHUTDOWN_SENT})
+#: The same section on SACK.
+ACKNOWLEDGED_STATES = frozenset(
+    {State.COOKIE_ECHOED, State.ESTABLISHED, State.SHUTDOWN_PENDING, State.SHUTDOWN_RECEIVED}
+)
+#: RFC 9260 section 9.2: the user's new data is rejected once the association closes.
+ACCEPTING_STATES = frozenset({State.COOKIE_WAIT, State.COOKIE_ECHOED, State.ESTABLISHED})
+
+
+class Association:
+    """Sans-IO: every verb takes the time; what it causes to be sent and reported is drained from the endpoint."""
+
+    __slots__ = ("tcb",)
+
+    def __init__(self, tcb: Tcb) -> None:
+        self.tcb = tcb
+
+    @property
+    def association_id(self) -> int:
+        return self.tcb.association_id
+
+    @property
+    def state(self) -> State:
+        return self.tcb.state
+
+    @property
+    def send_buffered(self) -> int:
+        """Bytes of user data queued or not acknowledged yet."""
+        return self.tcb.sender.buffered
+
+    # --- the user's verbs (RFC 9260 section 11.1) ---
+
+    def send(self, message: Message, now: float) -> None:
+        """Queue a message. ValueError: no such stream, or no data. ConnectionError: the association closes."""
+        tcb = self.tcb
+        if tcb.state not in ACCEPTING_STATES or tcb.shutdown_wanted:
+            raise ConnectionError(f"no new messages in the state {tcb.state.value}")
+        if not 0 <= message.stream_id < tcb.sender.outbound_streams:
+            raise ValueError(f"stream {message.stream_id} of {tcb.sender.outbound_streams}")
+        if not message.data:
+            raise ValueError("a message has at least one byte")
+        tcb.sender.push(message)
+        tcb.dry_reported = False
+        tcb.sender.replenish_burst()
+        self.finish(now)
+
+    def shutdown(self, now: float) -> None:
+        """Close in order: what was sent is delivered first."""
+        shutdown.request(self.tcb, now)
+        self.finish(now)
+
+    def abort(self, reason: bytes, now: float) -> None:
+        """End the association at once; ``reason`` travels in the ABORT, as far as a packet holds it."""
+        room = self.tcb.paths.current().packet_size - 12 - 8
+        if self.tcb.state is not State.CLOSED:
+            self.tcb.abort([UserInitiatedAbort(reason[:room])])
+        self.finish(now)
+
+    def consumed(self, size: int, now: float) -> None:
+        """The user has taken ``size`` bytes out of `MessageReceived` events: the receive window opens."""
+        tcb = self.tcb
+        if tcb.receiver.consumed(size) and tcb.state in RECEIVING_STATES:
+            tcb.sack_wanted = True
+            self.finish(now)
+
+    def heartbeat(self, address: str, now: float) -> None:
+        """Probe an address now (RFC 9260 section 8.3, D). KeyError: the peer has no such address."""
+        path = self.tcb.paths.by_address[address]
+        if self.tcb.state in heartbeat.SENDING_STATES:
+            heartbeat.send(self.tcb, path, now)
+        self.finish(now)
+
+    # --- packets ---
+
+    def receive(self, datagram: bytes, path: Path, now: float) -> None:
+        """Process a packet whose checksum, verification tag and ports are right. `finish` has to follow the batch."""
+        tcb = self.tcb
+        tcb.reply_path = path
+        chunks, complete = split(datagram)
+        if not complete:
+            # RFC 9260 section 6.10: a partial chunk is dropped, the chunks before it are processed.
+            tcb.shared.count("partial_chunk")
+        had_data = False
+        try:
+            for type_, flags, start, end in chunks:
+                if type_ == cp.DATA:
+                    if tcb.state not in RECEIVING_STATES:
+                        tcb.shared.count("data_in_wrong_state")
+                        continue
+                    had_data = True
+                    outcome = tcb.receiver.on_data(datagram, flags, start, end)
+                    if outcome > rx.DROPPED and not self._refuse_data(outcome, datagram, start):
+                        return
+                elif type_ == cp.SACK:
+                    self._on_sack(datagram, start, end, now)
+                else:
+                    handler = _HANDLERS.get(type_)
+                    if handler is not None:
+                        handler(self, datagram, flags, start, end, now)
+                    elif not self._unknown_chunk(type_, datagram, start, end):
+                        break
+                if tcb.state is State.CLOSED:
+                    return
+        except PacketError as error:
+            # The chunk is not what it claims to be: it and what follows are dropped, what came before is done.
+            tcb.shared.count(error.reason)
+        if had_data:
+            if tcb.receiver.end_of_packet(now):
+                if tcb.state is State.SHUTDOWN_SENT:
+                    tcb.receiver.ack.due = False
+                else:
+                    output.send_sack(tcb)
+            if tcb.state is State.SHUTDOWN_SENT:
+                # RFC 9260 section 9.2
+                shutdown.on_data_while_sent(tcb, now)
+
+    def _refuse_data(self, outcome: int, datagram: bytes, start: int) -> bool:
+        """A DATA chunk that breaks the rules. False: the association ends."""
+        tcb = self.tcb
+        if outcome == rx.INVALID_STREAM:
+            # RFC 9260 section 6.5
+            tcb.shared.count("data_invalid_stream")
+            stream_id = int.from_bytes(datagram[start + 4 : start + 6], "big")
+            tcb.queue(Error([InvalidStreamIdentifier(stream_id)]).encode(), tcb.reply_path)
+            tcb.receiver.ack.immediate = True
+            return True
+        if outcome == rx.NO_USER_DATA:
+            # RFC 9260 section 6.2
+            tsn = int.from_bytes(datagram[start : start + 4], "big")
+            tcb.abort([NoUserData(tsn)], Loss.PROTOCOL)
+        else:
+            tcb.abort([ProtocolViolation(b"fragments contradict one another")], Loss.PROTOCOL)
+        return False
+
+    def _on_sack(self, datagram: bytes, start: int, end: int, now: float) -> None:
+        tcb = self.tcb
+        if tcb.state not in ACKNOWLEDGED_STATES:
+            tcb.shared.count("sack_in_wrong_state")
+            return
+        cumulative_tsn, a_rwnd, gaps, _duplicates = sack.decode(datagram, start, end)
+        outcome = tcb.sender.on_sack(cumulative_tsn, a_rwnd, gaps, now)
+        if outcome is SackOutcome.PROCESSED:
+            tcb.note_acknowledged()
+        elif outcome is SackOutcome.NEVER_SENT:
+            # RFC 5062 section 5.3: acknowledging what was never sent is an attack on the congestion control.
+            tcb.abort([ProtocolViolation(b"SACK acknowledges a TSN that was never sent")], Loss.PROTOCOL)
+        else:
+            tcb.shared.count("sack_old" if outcome is SackOutcome.OLD else "sack_invalid")
+
+    def _unknown_chunk(self, type_: int, datagram: bytes, start: int, end: int) -> bool:
+        """RFC 9260 section 3.2: the two highest bits tell what to do. False: skip the rest of the packet."""
+        tcb = self.tcb
+        tcb.shared.count("unknown_chunk")
+        if cp.chunk_reported(type_):
+            room = tcb.reply_path.packet_size - 12 - 8
+            # Padded as it came, or would have come: the cause's length tells its true size.
+            tcb.queue(
+                Error([UnrecognizedChunk(datagram[start - 4 : min(end, start - 4 + room)])]).encode(), tcb.reply_path
+            )
+        return not cp.chunk_stops(type_)
+
+    # --- control chunks ---
+
+    def _on_init(self, _datagram: bytes, _flags: int, _start: int, _end: int, _now: float) -> None:
+        # RFC 9260 section 8.5.1, A: an INIT travels alone under tag 0; the endpoint handles those.
+        raise PacketError("init_with_tag")
+
+    def _on_cookie_echo(self, _datagram: bytes, _flags: int, start: int, _end: int, _now: float) -> None:
+        # As the first chunk it belongs to the endpoint, which has seen it; elsewhere it has no place (section 5.1,
+        # C).
+        if start != 16:
+            raise PacketError("cookie_echo_not_first")
+
+    def _on_init_ack(self, datagram: bytes, flags: int, start: int, end: int, now: float) -> None:
+        handshake.on_init_ack(self.tcb, InitAck.decode(flags, datagram[start:end]), now)
+
+    def _on_cookie_ack(self, _datagram: bytes, _flags: int, _start: int, _end: int, now: float) -> None:
+        handshake.on_cookie_ack(self.tcb, now)
+
+    def _on_heartbeat(self, datagram: bytes, _flags: int, start: int, end: int, _now: float) -> None:
+        if (end - start) < 4 or (end - start) > self.tcb.reply_path.packet_size - 16:
+            self.tcb.shared.count("bad_heartbeat")
+            return
+        chunk = datagram[start - 4 : (end + 3) & ~3]
+        heartbeat.on_heartbeat(self.tcb, chunk + bytes(-len(chunk) & 3), self.tcb.reply_path)
+
+    def _on_heartbeat_ack(self, datagram: bytes, flags: int, start: int, end: int, now: float) -> None:
+        heartbeat.on_heartbeat_ack(self.tcb, HeartbeatAck.decode(flags, datagram[start:end]).info, now)
+
+    def _on_abort(self, datagram: bytes, flags: int, start: int, end: int, _now: float) -> None:
+        if flags & cp.FLAG_T:
+            # RFC 9260 section 8.5.1, B: with the T bit the tag has to be the peer's, and this is ours.
+            self.tcb.shared.count("abort_with_wrong_tag")
+            return
+        self.aborted(datagram[start - 4 : end])
+
+    def aborted(self, chunk: bytes) -> None:
+        """The peer's ABORT, its tag checked: the association is gone (RFC 9260 section 9.1)."""
+        tcb = self.tcb
+        try:
+            causes = Abort.decode(chunk[1], chunk[4:]).causes
+        except PacketError:
+            causes = []
+        refused = tcb.state in (State.COOKIE_WAIT, State.COOKIE_ECHOED)
+        tcb.lose(Loss.REFUSED if refused else Loss.ABORTED, causes[0].code if causes else 0, chunk)
+
+    def shutdown_complete(self) -> None:
+        """SHUTDOWN COMPLETE, its tag checked."""
+        shutdown.on_shutdown_complete(self.tcb)
+
+    def _on_error(self, datagram: bytes, flags: int, start: int, end: int, now: float) -> None:
+        causes = Error.decode(flags, datagram[start:end]).causes
+        if not causes:
+            return
+        for cause in causes:
+            if cause.code == cp.CAUSE_STALE_COOKIE:
+                handshake.on_stale_cookie(self.tcb, now)
+                return
+        if self.tcb.was_established:
+            self.tcb.report(RemoteError(self.association_id, causes[0].code, datagram[start:end]))
+
+    def _on_shutdown(self, datagram: bytes, flags: int, start: int, end: int, now: float) -> None:
+        shutdown.on_shutdown(self.tcb, Shutdown.decode(flags, datagram[start:end]).cumulative_tsn, now)
+
+    def _on_shutdown_ack(self, datagram: bytes, _flags: int, _start: int, _end: int, _now: float) -> None:
+        shutdown.on_shutdown_ack(self.tcb, int.from_bytes(datagram[4:8], "big"))
+
+    def _on_shutdown_complete(self, _datagram: bytes, flags: int, _start: int, _end: int, _now: float) -> None:
+        if flags & cp.FLAG_T:
+            # RFC 9260 section 8.5.1, C
+            self.tcb.shared.count("shutdown_complete_with_wrong_tag")
+            return
+        self.shutdown_complete()
+
+    def _on_ecn(self, _datagram: bytes, _flags: int, _start: int, _end: int, _now: float) -> None:
+        # ECN was not negotiated, so that neither ECNE nor CWR has a meaning (RFC 9260 appendix B).
+        self.tcb.shared.count("ecn_not_negotiated")
+
+    # --- timers ---
+
+    def next_timeout(self) -> float:
+        deadline = self.tcb.timers.next_deadline()
+        for path in self.tcb.paths:
+            deadline = min(deadline, path.next_deadline())
+        return deadline
+
+    def handle_timeout(self, now: float) -> None:
+        """Run every timer that is due."""
+        tcb = self.tcb
+        for timer in tcb.timers.take_expired(now):
+            if tcb.state is State.CLOSED:
+                return
+            if timer in (timers.T1_INIT, timers.T1_COOKIE):
+                handshake.on_t1(tcb, now)
+            elif timer == timers.T2_SHUTDOWN:
+                shutdown.on_t2(tcb, now)
+            elif timer == timers.T5_SHUTDOWN_GUARD:
+                shutdown.on_t5(tcb)
+            elif timer == timers.DELAYED_SACK:
+                tcb.sack_wanted = True
+            elif timer == timers.WINDOW_PROBE:
+                tcb.sender.allow_probe()
+            elif timer == timers.LIFETIME:
+                self._expire(now)
+        for path in tuple(tcb.paths):
+            if path.t3_deadline <= now and tcb.state is not State.CLOSED:
+                self._on_t3(path)
+            if path.heartbeat_timeout <= now and tcb.state is not State.CLOSED:
+                heartbeat.on_timeout(tcb, path, now)
+            if path.heartbeat_deadline <= now and tcb.state is not State.CLOSED:
+                heartbeat.on_timer(tcb, path, now)
+        self.finish(now)
+
+    def _on_t3(self, path: Path) -> None:
+        tcb = self.tcb
+        sender = tcb.sender
+        answered_probe = sender.probing and sender.sacks_since_probe > 0
+        sender.sacks_since_probe = 0
+        sender.on_t3(path)
+        # RFC 9260 section 6.1, A: a receiver that keeps its window closed but answers is no error.
+        if not answered_probe:
+            tcb.count_error(path)
+
+    def _expire(self, now: float) -> None:
+        for message in self.tcb.sender.take_expired(now):
+            self.tcb.report_failed(message, sent=False)
+
+    # --- after everything ---
+
+    def finish(self, now: float) -> None:
+        """Send what may leave and set the timers that depend on it: the end of every verb, batch and timeout."""
+        tcb = self.tcb
+        tcb.shared.touched.add(tcb.association_id)
+        if tcb.state is State.CLOSED:
+            return
+        if tcb.sender.queue.next_expiry() <= now:
+            self._expire(now)
+        if tcb.sender.is_idle:
+            shutdown.advance(tcb, now)
+            if not tcb.dry_reported:
+                tcb.dry_reported = True
+                tcb.report(SenderDry(tcb.association_id))
+        output.flush(tcb, now)
+        receiver = tcb.receiver
+        if receiver.ack.unacknowledged and not tcb.timers.is_running(timers.DELAYED_SACK):
+            tcb.timers.start(timers.DELAYED_SACK, receiver.sack_deadline(now))
+        if receiver.reassembly.held and not receiver.unread:
+            receiver.start_partial_delivery()
+        self._watch_window(now)
+        tcb.timers.start(timers.LIFETIME, tcb.sender.queue.next_expiry())
+
+    def _watch_window(self, now: float) -> None:
+        """RFC 9260 section 6.1, A: probe a closed window after an RTO, then at doubling intervals."""
+        tcb = self.tcb
+        if tcb.state in output.DATA_STATES and tcb.sender.waits_for_window():
+            if not tcb.timers.is_running(timers.WINDOW_PROBE):
+                rto = tcb.paths.current().rto
+                interval = min(rto.rto * (1 << min(tcb.sender.probe_backoff, 10)), rto.maximum)
+                tcb.timers.start(timers.WINDOW_PROBE, now + interval)
+        else:
+            tcb.timers.stop(timers.WINDOW_PROBE)
+
+
+_HANDLERS: dict[int, Callable[[Association, bytes, int, int, int, float], None]] = {
+    cp.INIT: Association._on_init,
+    cp.INIT_ACK: Association._on_init_ack,
+    cp.COOKIE_ECHO: Association._on_cookie_echo,
+    cp.COOKIE_ACK: Association._on_cookie_ack,
+    cp.HEARTBEAT: Association._on_heartbeat,
+    cp.HEARTBEAT_ACK: Association._on_heartbeat_ack,
+    cp.ABORT: Association._on_abort,
+    cp.ERROR: Association._on_error,
+    cp.SHUTDOWN: Association._on_shutdown,
+    cp.SHUTDOWN_ACK: Association._on_shutdown_ack,
+    cp.SHUTDOWN_COMPLETE: Association._on_shutdown_complete,
+    cp.ECNE: Association._on_ecn,
+    cp.CWR: Association._on_ecn,
+}

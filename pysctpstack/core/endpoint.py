@@ -1,0 +1,520 @@
+"""An SCTP endpoint: which packet belongs to which association, who listens, and where peers are (RFC 6951).
+
+A packet finds its association by its verification tag, which is unique here: one dictionary look-up, however many
+there are.
+Ports and source address are checked against that association then. What has no such tag, or the wrong ports, goes
+the slow way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from heapq import heappop, heappush
+from math import inf
+
+from pysctpstack.config import Config
+from pysctpstack.core import handshake, ootb
+from pysctpstack.core.association import Association
+from pysctpstack.core.cookie import Cookie, CookieJar
+from pysctpstack.core.entropy import Entropy
+from pysctpstack.core.handshake import CookieResolution
+from pysctpstack.core.path import Path
+from pysctpstack.core.route import Route, RouteTable
+from pysctpstack.core.settings import Settings
+from pysctpstack.core.state import State
+from pysctpstack.core.tcb import Surroundings, Tcb
+from pysctpstack.errors import PacketError
+from pysctpstack.events import Event, Loss
+from pysctpstack.wire import codepoints as cp
+from pysctpstack.wire.causes import (
+    CookieReceivedWhileShuttingDown,
+    OutOfResource,
+    RestartNewEncapsulationPort,
+)
+from pysctpstack.wire.chunks import Abort, Error, Init, ShutdownAck
+from pysctpstack.wire.packet import HEADER, checksum_ok, encode, split
+from pysctpstack.wire.params import Ipv4Address, Ipv6Address
+
+FIRST_ASSOCIATION_ID = 3
+"""0, 1 and 2 are SCTP_FUTURE_ASSOC, SCTP_CURRENT_ASSOC and SCTP_ALL_ASSOC (RFC 6458 section 7.2)."""
+
+_COMMON_HEADER = 12
+_unpack_header = HEADER.unpack_from
+
+
+class Listener:
+    """A port on which associations are accepted."""
+
+    __slots__ = ("port", "settings", "addresses", "room")
+
+    def __init__(self, port: int, settings: Settings, addresses: frozenset[str], room: int) -> None:
+        self.port = port
+        self.settings = settings
+        self.addresses = addresses
+        """Local addresses that are listened on; empty: all."""
+        self.room = room
+        """How many more associations may come up; the owner adjusts it as they are taken over."""
+
+
+class Endpoint:
+    """Sans-IO: datagrams and time in; datagrams, events and one deadline out.
+
+    After any call, drain `datagrams_to_send` and `next_events`, and call `handle_timeout` when `next_timeout` has
+    come. Times are
+    seconds of any clock that does not go back.
+    """
+
+    __slots__ = (
+        "config",
+        "shared",
+        "associations",
+        "by_tag",
+        "by_peer",
+        "listeners",
+        "jar",
+        "reply_limit",
+        "next_id",
+        "deadlines",
+        "scheduled",
+    )
+
+    def __init__(self, config: Config, entropy: Entropy, route_table: RouteTable) -> None:
+        self.config = config
+        self.shared = Surroundings(entropy, route_table)
+        self.associations: dict[int, Association] = {}
+        self.by_tag: dict[int, Association] = {}
+        self.by_peer: dict[tuple[int, int, str], Association] = {}
+        """By local SCTP port, peer SCTP port and each peer address."""
+        self.listeners: dict[int, Listener] = {}
+        self.jar = CookieJar(entropy, config.cookie_secret_life, config.valid_cookie_life + handshake.MAX_PRESERVATIVE)
+        self.reply_limit = ootb.ReplyLimit(config.ootb_replies_per_second)
+        self.next_id = FIRST_ASSOCIATION_ID
+        self.deadlines: list[tuple[float, int]] = []
+        """Heap of (deadline, association id). An entry may be early, or late by a newer one: `scheduled` tells
+        which counts."""
+        self.scheduled: dict[int, float] = {}
+
+    @property
+    def counters(self) -> dict[str, int]:
+        return self.shared.counters
+
+    # --- the user's verbs ---
+
+    def listen(self, port: int, settings: Settings, room: int, addresses: frozenset[str] = frozenset()) -> Listener:
+        """Accept associations on a port. ValueError: somebody does already."""
+        if port in self.listeners:
+            raise ValueError(f"port {port} is listened on")
+        listener = self.listeners[port] = Listener(port, settings, addresses, room)
+        return listener
+
+    def unlisten(self, port: int) -> None:
+        del self.listeners[port]
+
+    def associate(self, local_port: int, peer_port: int, route: Route, settings: Settings, now: float) -> Association:
+        """Begin to set up an association; `AssociationUp` or `AssociationLost` tells the outcome.
+
+        ValueError: there is one between these ports and this address already.
+        """
+        if (local_port, peer_port, route.peer) in self.by_peer:
+            raise ValueError(f"there is an association between port {local_port} and {route.peer} port {peer_port}")
+        tcb = Tcb(
+            self._new_id(),
+            settings.copy(),
+            self.shared,
+            route,
+            (local_port, peer_port),
+            local_tag=self._new_tag(),
+            initial_tsn=self.shared.random32(),
+        )
+        association = self._register(tcb)
+        handshake.start(tcb, now)
+        association.finish(now)
+        return association
+
+    def _new_id(self) -> int:
+        id_ = self.next_id
+        # sctp_assoc_t has 32 bits and a sign.
+        self.next_id = id_ + 1 if id_ < 0x7FFFFFFF else FIRST_ASSOCIATION_ID
+        return id_ if id_ not in self.associations else self._new_id()
+
+    def _new_tag(self) -> int:
+        """RFC 9260 section 5.3.1: random, not 0; and not in use here."""
+        while True:
+            tag = self.shared.random32()
+            if tag and tag not in self.by_tag:
+                return tag
+
+    def _register(self, tcb: Tcb) -> Association:
+        association = Association(tcb)
+        self.associations[tcb.association_id] = association
+        self.by_tag[tcb.local_tag] = association
+        self._index_addresses(association)
+        self.shared.touched.add(tcb.association_id)
+        return association
+
+    def _index_addresses(self, association: Association) -> None:
+        tcb = association.tcb
+        for address in tcb.paths.by_address:
+            self.by_peer.setdefault((tcb.local_port, tcb.peer_port, address), association)
+
+    def _forget(self, association: Association) -> None:
+        tcb = association.tcb
+        del self.associations[tcb.association_id]
+        if self.by_tag.get(tcb.local_tag) is association:
+            del self.by_tag[tcb.local_tag]
+        for address in tcb.paths.by_address:
+            key = (tcb.local_port, tcb.peer_port, address)
+            if self.by_peer.get(key) is association:
+                del self.by_peer[key]
+        self.scheduled.pop(tcb.association_id, None)
+
+    # --- the driver's side ---
+
+    def datagrams_to_send(self, now: float) -> list[tuple[Route, bytes]]:  # noqa: ARG002 -- part of the contract
+        """Take what waits to be sent, in order."""
+        out = self.shared.out
+        if not out:
+            return []
+        taken = out.copy()
+        out.clear()
+        return taken
+
+    def next_events(self) -> list[Event]:
+        """Take what has happened, in order."""
+        events = self.shared.events
+        if not events:
+            return []
+        taken = events.copy()
+        events.clear()
+        return taken
+
+    def next_timeout(self) -> float:
+        """When `handle_timeout` is due at the latest; ``math.inf``: nothing is scheduled."""
+        self._settle()
+        while self.deadlines:
+            deadline, id_ = self.deadlines[0]
+            if self.scheduled.get(id_) == deadline:
+                return deadline
+            heappop(self.deadlines)
+        return inf
+
+    def handle_timeout(self, now: float) -> None:
+        """Run the timers that are due."""
+        while self.next_timeout() <= now:
+            _, id_ = heappop(self.deadlines)
+            del self.scheduled[id_]
+            association = self.associations[id_]
+            # The entry may be early: timers that were put off left it behind.
+            if association.next_timeout() <= now:
+                association.handle_timeout(now)
+            self.shared.touched.add(id_)
+
+    def _settle(self) -> None:
+        """Forget associations that have ended, and note the deadlines of those that have changed."""
+        touched = self.shared.touched
+        if not touched:
+            return
+        for id_ in touched:
+            association = self.associations.get(id_)
+            if association is None:
+                continue
+            if association.tcb.state is State.CLOSED:
+                self._forget(association)
+                continue
+            deadline = association.next_timeout()
+            if deadline < self.scheduled.get(id_, inf):
+                self.scheduled[id_] = deadline
+                heappush(self.deadlines, (deadline, id_))
+        touched.clear()
+
+    # --- packets ---
+
+    def receive_datagrams(self, batch: Sequence[tuple[Route, bytes]], now: float) -> None:
+        """Process what a receive call brought. Whatever the bytes: no exception, and every discard is counted."""
+        by_tag = self.by_tag
+        received: dict[int, Association] = {}
+        for route, datagram in batch:
+            if len(datagram) < _COMMON_HEADER:
+                self.shared.count("truncated_packet")
+                continue
+            if not checksum_ok(datagram):
+                self.shared.count("bad_checksum")
+                continue
+            source_port, destination_port, tag, _ = _unpack_header(datagram)
+            association = by_tag.get(tag)
+            if association is not None:
+                tcb = association.tcb
+                path = tcb.paths.by_address.get(route.peer)
+                if (
+                    path is not None
+                    and tcb.peer_port == source_port
+                    and tcb.local_port == destination_port
+                    and datagram[12:13] != _COOKIE_ECHO
+                    and tcb.state is not State.CLOSED
+                ):
+                    if route is not path.route and route.port != path.route.port:
+                        self._learn_port(path, route)
+                    association.receive(datagram, path, now)
+                    received[tcb.association_id] = association
+                    continue
+            self._receive_slowly(route, datagram, source_port, destination_port, tag, received, now)
+        for association in received.values():
+            association.finish(now)
+
+    def _learn_port(self, path: Path, route: Route) -> None:
+        """RFC 6951 section 5.4: the peer's UDP port is where its last packet came from, the tag being right."""
+        self.shared.count("udp_port_changed")
+        path.route = Route(path.route.peer, route.port, path.route.local)
+
+    def _receive_slowly(
+        self,
+        route: Route,
+        datagram: bytes,
+        source_port: int,
+        destination_port: int,
+        tag: int,
+        received: dict[int, Association],
+        now: float,
+    ) -> None:
+        """A packet whose tag names no association between these addresses and ports."""
+        chunks, _ = split(datagram)
+        ports = (destination_port, source_port)
+        if any(chunk[0] == cp.INIT for chunk in chunks) or tag == 0:
+            # RFC 9260 section 8.5.1, A: under tag 0 there is an INIT and nothing else, and an INIT nowhere else.
+            if tag == 0 and len(chunks) == 1 and chunks[0][0] == cp.INIT:
+                self._on_init(route, datagram, chunks[0], ports, now)
+            else:
+                self.shared.count("init_not_alone")
+            return
+        if chunks and chunks[0][0] == cp.COOKIE_ECHO:
+            self._on_cookie_echo(route, datagram, chunks[0], ports, tag, received, now)
+            return
+        association = self.by_peer.get((*ports, route.peer))
+        if association is None or association.tcb.state is State.CLOSED:
+            ootb.answer(
+                self.shared,
+                self.reply_limit,
+                route,
+                datagram,
+                chunks,
+                (source_port, destination_port, tag),
+                now,
+            )
+            return
+        if tag == association.tcb.peer_tag:
+            # RFC 9260 section 8.5.1, B and C: these two may carry the receiver's peer's tag, with the T bit set.
+            for type_, flags, start, end in chunks:
+                if flags & cp.FLAG_T and type_ == cp.ABORT:
+                    association.aborted(datagram[start - 4 : end])
+                    received[association.association_id] = association
+                    return
+                if flags & cp.FLAG_T and type_ == cp.SHUTDOWN_COMPLETE:
+                    association.shutdown_complete()
+                    received[association.association_id] = association
+                    return
+        # RFC 9260 section 8.5: the tag is wrong.
+        self.shared.count("wrong_tag")
+
+    def _on_init(
+        self,
+        route: Route,
+        datagram: bytes,
+        chunk: tuple[int, int, int, int],
+        ports: tuple[int, int],
+        now: float,
+    ) -> None:
+        _, flags, start, end = chunk
+        try:
+            init = Init.decode(flags, datagram[start:end])
+        except PacketError as error:
+            self.shared.count(error.reason)
+            return
+        if init.initiate_tag == 0:
+            # RFC 9260 section 3.3.2: silently discarded.
+            self.shared.count("init_with_initiate_tag_0")
+            return
+        association = self._association_of(ports, route, init)
+        if association is not None:
+            self._on_init_for(association, route, init, ports, now)
+            return
+        listener = self._listener(ports[0], route.local)
+        if listener is None:
+            ootb.refuse_init(self.shared, self.reply_limit, route, ports, init.initiate_tag, now)
+            return
+        if listener.room <= 0 or len(self.associations) >= self.config.max_associations:
+            self.shared.count("init_without_room")
+            self._abort_setup(route, ports, init.initiate_tag)
+            return
+        handshake.answer_init(
+            init,
+            route,
+            ports,
+            listener.settings,
+            self.jar,
+            self.shared,
+            now,
+            local_tag=self._new_tag(),
+        )
+
+    def _listener(self, port: int, local: str) -> Listener | None:
+        listener = self.listeners.get(port)
+        if listener is None or (listener.addresses and local and local not in listener.addresses):
+            return None
+        return listener
+
+    def _association_of(self, ports: tuple[int, int], route: Route, init: Init) -> Association | None:
+        """RFC 9260 section 5.1.2, D: by the source address, or by any address that the INIT lists."""
+        addresses = [route.peer]
+        addresses += [p.address for p in init.parameters if isinstance(p, (Ipv4Address, Ipv6Address))]
+        for address in addresses[: handshake.MAX_ADDRESSES]:
+            association = self.by_peer.get((*ports, address))
+            if association is not None and association.tcb.state is not State.CLOSED:
+                return association
+        return None
+
+    def _on_init_for(
+        self, association: Association, route: Route, init: Init, ports: tuple[int, int], now: float
+    ) -> None:
+        """RFC 9260 section 5.2: an INIT for an association that exists."""
+        tcb = association.tcb
+        path = tcb.paths.by_address.get(route.peer)
+        if path is not None and path.route.port != route.port:
+            # Encaps-cons section 4, rule 7: another UDP port is another host behind the same NAT, or a restart from
+            # it: refused.
+            self.shared.count("init_from_new_udp_port")
+            cause = RestartNewEncapsulationPort(path.route.port, route.port)
+            abort = encode(*ports, init.initiate_tag, [Abort([cause]).encode()])
+            self.shared.out.append((route, abort))
+            return
+        if tcb.state is State.SHUTDOWN_ACK_SENT:
+            # RFC 9260 section 9.2: the SHUTDOWN COMPLETE was lost; the peer needs the SHUTDOWN ACK again.
+            tcb.send_now([ShutdownAck().encode()], path or tcb.paths.current())
+            return
+        handshake.answer_init(
+            init,
+            route,
+            ports,
+            tcb.settings,
+            self.jar,
+            self.shared,
+            now,
+            tcb,
+            self._new_tag(),
+        )
+
+    def _abort_setup(self, route: Route, ports: tuple[int, int], tag: int) -> None:
+        """RFC 9260 section 5.1: no resources for the association."""
+        self.shared.out.append((route, encode(*ports, tag, [Abort([OutOfResource()]).encode()])))
+
+    def _on_cookie_echo(
+        self,
+        route: Route,
+        datagram: bytes,
+        chunk: tuple[int, int, int, int],
+        ports: tuple[int, int],
+        tag: int,
+        received: dict[int, Association],
+        now: float,
+    ) -> None:
+        """RFC 9260 sections 5.1.5 and 5.2.4; what is bundled behind the cookie belongs to the association it
+        names."""
+        _, _, start, end = chunk
+        cookie = self.jar.verify(datagram[start:end], now)
+        if cookie is None:
+            self.shared.count("cookie_forged")
+            return
+        if (cookie.local_port, cookie.peer_port) != ports or cookie.local_tag != tag:
+            self.shared.count("cookie_of_other_ports")
+            return
+        if cookie.route.port != route.port or route.peer not in (cookie.route.peer, *cookie.addresses):
+            # RFC 5062 section 7: a cookie taken elsewhere.
+            self.shared.count("cookie_of_other_address")
+            return
+        association = None
+        for address in (cookie.route.peer, *cookie.addresses):
+            association = association or self.by_peer.get((*ports, address))
+        if association is not None and association.tcb.state is not State.CLOSED:
+            association = self._resolve_cookie(association, cookie, route, now)
+        else:
+            association = self._accept(cookie, route, now)
+        if association is not None:
+            path = association.tcb.paths.by_address.get(route.peer, association.tcb.paths.primary)
+            association.receive(datagram, path, now)
+            received[association.association_id] = association
+
+    def _send_stale(self, cookie: Cookie, route: Route, now: float) -> None:
+        self.shared.count("cookie_stale")
+        error = handshake.stale_cookie_error(cookie, now)
+        self.shared.out.append((route, encode(cookie.local_port, cookie.peer_port, cookie.peer_tag, [error])))
+
+    def _accept(self, cookie: Cookie, route: Route, now: float) -> Association | None:
+        if cookie.is_stale(now):
+            self._send_stale(cookie, route, now)
+            return None
+        ports = (cookie.local_port, cookie.peer_port)
+        listener = self._listener(cookie.local_port, route.local)
+        if (
+            listener is None
+            or listener.room <= 0
+            or len(self.associations) >= self.config.max_associations
+            or cookie.local_tag in self.by_tag
+        ):
+            self.shared.count("cookie_without_room")
+            self._abort_setup(route, ports, cookie.peer_tag)
+            return None
+        listener.room -= 1
+        tcb = handshake.tcb_of_cookie(cookie, listener.settings.copy(), self.shared, self._new_id(), now)
+        return self._register(tcb)
+
+    def _resolve_cookie(self, association: Association, cookie: Cookie, route: Route, now: float) -> Association | None:
+        """RFC 9260 section 5.2.4, table 12. None: what is bundled is discarded with the cookie."""
+        tcb = association.tcb
+        resolution = handshake.resolve(tcb, cookie)
+        if cookie.is_stale(now) and resolution is not CookieResolution.DUPLICATE:
+            self._send_stale(cookie, route, now)
+            return None
+        path = tcb.paths.by_address.get(route.peer)
+        if path is not None:
+            tcb.reply_path = path
+        if resolution is CookieResolution.DUPLICATE:
+            handshake.on_duplicate_cookie(tcb, now)
+        elif resolution is CookieResolution.COLLISION:
+            handshake.on_collision(tcb, cookie, now)
+            self._index_addresses(association)
+        elif resolution is CookieResolution.RESTART:
+            if tcb.state is State.SHUTDOWN_ACK_SENT:
+                error = Error([CookieReceivedWhileShuttingDown()]).encode()
+                tcb.send_now([ShutdownAck().encode(), error], tcb.reply_path)
+                return None
+            del self.by_tag[tcb.local_tag]
+            handshake.on_restart(tcb, cookie, now)
+            self.by_tag[tcb.local_tag] = association
+        else:
+            self.shared.count("cookie_late" if resolution is CookieResolution.LATE else "cookie_unknown")
+            return None
+        return association
+
+    # --- ICMP (RFC 9260 section 10) ---
+
+    def handle_unreachable(self, quoted: bytes, now: float) -> None:
+        """An ICMP "port unreachable" for a packet of ours, which it quotes.
+
+        Soft, with one exception (RFC 6951 section 5.5): nobody listens where an INIT went. ``quoted`` has to hold
+        that INIT with its
+        Initiate Tag, which only who saw it can know.
+        """
+        if len(quoted) < 20 or quoted[12] != cp.INIT:
+            self.shared.count("icmp_ignored")
+            return
+        source_port, destination_port, _, _ = _unpack_header(quoted)
+        association = self.by_tag.get(int.from_bytes(quoted[16:20], "big"))
+        if association is None or association.tcb.state is not State.COOKIE_WAIT:
+            self.shared.count("icmp_ignored")
+            return
+        tcb = association.tcb
+        if (tcb.local_port, tcb.peer_port) == (source_port, destination_port):
+            tcb.lose(Loss.REFUSED)
+            association.finish(now)
+
+
+_COOKIE_ECHO = bytes((cp.COOKIE_ECHO,))

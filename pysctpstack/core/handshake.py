@@ -1,0 +1,488 @@
+"""Setting up an association (RFC 9260 sections 5.1 and 5.2): INIT, INIT ACK, COOKIE ECHO, COOKIE ACK, and their
+collisions.
+
+The side that answers keeps nothing until a cookie of its own comes back: `answer_init` and `tcb_of_cookie` turn
+packets into packets
+and cookies into associations, without state between them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from pysctpstack.core import heartbeat, shutdown
+from pysctpstack.core.cookie import Cookie, CookieJar
+from pysctpstack.core.path import Path
+from pysctpstack.core.route import Route
+from pysctpstack.core.settings import Settings
+from pysctpstack.core.state import State
+from pysctpstack.core.tcb import Handshake, Surroundings, Tcb
+from pysctpstack.core.timers import T1_COOKIE, T1_INIT, T2_SHUTDOWN, T5_SHUTDOWN_GUARD
+from pysctpstack.core.tx.sender import Sender
+from pysctpstack.events import AssociationRestarted, AssociationUp, Loss
+from pysctpstack.wire.causes import (
+    Cause,
+    InvalidMandatoryParameter,
+    MissingMandatoryParameter,
+    RestartWithNewAddresses,
+    StaleCookie,
+    UnrecognizedParameters,
+    UnresolvableAddress,
+)
+from pysctpstack.wire.chunks import Abort, CookieAck, CookieEcho, Error, Init, InitAck
+from pysctpstack.wire.codepoints import PARAM_STATE_COOKIE, parameter_reported, parameter_stops
+from pysctpstack.wire.packet import encode
+from pysctpstack.wire.params import (
+    CookiePreservative,
+    HostName,
+    Ipv4Address,
+    Ipv6Address,
+    Parameter,
+    StateCookie,
+    SupportedAddressTypes,
+    UnrecognizedParameter,
+)
+
+MIN_A_RWND = 1_500
+MAX_PRESERVATIVE = 1.0
+"""Seconds of Cookie Preservative that are granted at most (section 5.2.6 has the peer ask for little more)."""
+MAX_ADDRESSES = 16
+"""Addresses of a peer that are kept; those beyond are ignored."""
+_KNOWN = (
+    Ipv4Address,
+    Ipv6Address,
+    StateCookie,
+    CookiePreservative,
+    HostName,
+    SupportedAddressTypes,
+    UnrecognizedParameter,
+)
+
+
+class BadInit(Exception):
+    """An INIT or INIT ACK that no association can come of: to be answered with ABORT and this cause."""
+
+    def __init__(self, cause: Cause) -> None:
+        super().__init__(type(cause).__name__)
+        self.cause = cause
+
+
+@dataclass(slots=True)
+class PeerParameters:
+    """The parameters of an INIT or INIT ACK, sorted out."""
+
+    addresses: list[str]
+    cookie: bytes | None
+    preservative: float
+    """Seconds."""
+    unrecognized: list[bytes]
+    """Whole TLVs of unknown parameters that are to be reported."""
+
+
+# --- the side that starts (section 5.1, A and C) ---
+
+
+def start(tcb: Tcb, now: float) -> None:
+    """Send INIT and enter COOKIE-WAIT."""
+    tcb.handshake = Handshake(_init_of(tcb, 0))
+    tcb.enter(State.COOKIE_WAIT)
+    _send_init(tcb, now)
+
+
+def _init_of(tcb: Tcb, preservative: int) -> bytes:
+    # RFC 6951 section 3.2: a single-homed endpoint lists no addresses, so that NATs need not rewrite them.
+    parameters: list[Parameter] = [CookiePreservative(preservative)] if preservative else []
+    settings = tcb.settings
+    return Init(
+        tcb.local_tag,
+        settings.receive_buffer,
+        settings.outbound_streams,
+        settings.max_inbound_streams,
+        tcb.initial_tsn & 0xFFFFFFFF,
+        parameters,
+    ).encode()
+
+
+def _send_init(tcb: Tcb, now: float) -> None:
+    assert tcb.handshake is not None
+    path = tcb.paths.current()
+    # RFC 9260 section 8.5.1, A: an INIT travels under tag 0, and alone.
+    tcb.shared.out.append((path.route, encode(tcb.local_port, tcb.peer_port, 0, [tcb.handshake.init])))
+    tcb.timers.start(T1_INIT, now + _t1(tcb, path))
+
+
+def _t1(tcb: Tcb, path: Path) -> float:
+    return min(path.rto.rto, tcb.settings.max_init_timeout)
+
+
+def on_init_ack(tcb: Tcb, init_ack: InitAck, now: float) -> None:
+    """RFC 9260 section 5.1, C: echo the cookie."""
+    if tcb.state is not State.COOKIE_WAIT or tcb.handshake is None:
+        # Section 5.2.3: an old or duplicate one.
+        tcb.shared.count("init_ack_unexpected")
+        return
+    if init_ack.initiate_tag == 0:
+        # Section 3.3.3: the association is closed; without a tag there is nobody to tell.
+        tcb.lose(Loss.PROTOCOL)
+        return
+    tcb.peer_tag = init_ack.initiate_tag
+    try:
+        check_fixed_fields(init_ack)
+        parameters = sort_out(init_ack.parameters)
+        if parameters.cookie is None:
+            raise BadInit(MissingMandatoryParameter([PARAM_STATE_COOKIE]))
+    except BadInit as bad:
+        # Section 5.1: the peer keeps no association yet, but is told why there will be none.
+        tcb.send_now([Abort([bad.cause]).encode()], tcb.reply_path)
+        tcb.lose(Loss.PROTOCOL, bad.cause.code)
+        return
+    tcb.set_peer(
+        tag=init_ack.initiate_tag,
+        initial_tsn=init_ack.initial_tsn,
+        a_rwnd=init_ack.a_rwnd,
+        # Section 5.1.1: no more than the peer takes.
+        outbound_streams=min(tcb.settings.outbound_streams, init_ack.inbound_streams),
+        inbound_streams=min(tcb.settings.max_inbound_streams, init_ack.outbound_streams),
+    )
+    _add_paths(tcb, parameters.addresses)
+    handshake = tcb.handshake
+    handshake.cookie_echo = CookieEcho(parameters.cookie).encode()
+    handshake.attempts = 0
+    handshake.errors = _unrecognized_error(parameters.unrecognized, tcb.paths.current())
+    tcb.timers.stop(T1_INIT)
+    tcb.enter(State.COOKIE_ECHOED)
+    # Karn: an answer to a repeated INIT tells nothing of the round-trip time, and the first does only if none was
+    # repeated.
+    _send_cookie_echo(tcb, now)
+
+
+def _unrecognized_error(unrecognized: list[bytes], path: Path) -> bytes:
+    """An ERROR chunk that reports as many of the parameters as fit into a quarter of a packet."""
+    room = path.packet_size // 4
+    fitting: list[bytes] = []
+    for parameter in unrecognized:
+        if len(parameter) > room:
+            break
+        fitting.append(parameter)
+        room -= len(parameter)
+    return Error([UnrecognizedParameters(b"".join(fitting))]).encode() if fitting else b""
+
+
+def _add_paths(tcb: Tcb, addresses: list[str]) -> None:
+    primary = tcb.paths.primary
+    for address in addresses:
+        if address not in tcb.paths.by_address:
+            route = Route(address, primary.route.port, "")
+            # Section 5.4, 3: proven by a HEARTBEAT before anything else goes there.
+            mtu = tcb.shared.route_table.path_mtu(route)
+            tcb.paths.add(Path(route, tcb.settings, mtu, confirmed=False))
+
+
+def _send_cookie_echo(tcb: Tcb, now: float) -> None:
+    handshake = tcb.handshake
+    assert handshake is not None
+    path = tcb.paths.current()
+    chunks = [handshake.cookie_echo]
+    if handshake.errors and len(handshake.cookie_echo) + len(handshake.errors) <= path.packet_size - 12:
+        # Section 3.2.1: reported along with the COOKIE ECHO, which comes first.
+        chunks.append(handshake.errors)
+    handshake.cookie_sent_at = now
+    tcb.send_now(chunks, path)
+    tcb.timers.start(T1_COOKIE, now + _t1(tcb, path))
+
+
+def on_cookie_ack(tcb: Tcb, now: float) -> None:
+    """RFC 9260 section 5.1, E."""
+    if tcb.state is State.COOKIE_ECHOED:
+        handshake = tcb.handshake
+        if handshake is not None and handshake.attempts == 0:
+            tcb.reply_path.rto.measure(now - handshake.cookie_sent_at)
+        _establish(tcb, now)
+    else:
+        # Section 5.2.5
+        tcb.shared.count("cookie_ack_unexpected")
+
+
+def on_t1(tcb: Tcb, now: float) -> None:
+    """T1-init or T1-cookie has expired: once more, or the peer is given up (sections 5.1.4 and 5.1.6)."""
+    handshake = tcb.handshake
+    assert handshake is not None
+    handshake.attempts += 1
+    if handshake.attempts > tcb.settings.max_init_retransmits:
+        tcb.lose(Loss.TIMED_OUT)
+        return
+    tcb.paths.current().rto.back_off()
+    if tcb.state is State.COOKIE_WAIT:
+        _send_init(tcb, now)
+    else:
+        _send_cookie_echo(tcb, now)
+
+
+def on_stale_cookie(tcb: Tcb, now: float) -> None:
+    """RFC 9260 section 5.2.6, alternative 3: a new INIT that asks for a longer life."""
+    handshake = tcb.handshake
+    if tcb.state is not State.COOKIE_ECHOED or handshake is None:
+        tcb.shared.count("stale_cookie_unexpected")
+        return
+    handshake.attempts += 1
+    if handshake.attempts > tcb.settings.max_init_retransmits:
+        tcb.lose(Loss.TIMED_OUT)
+        return
+    # Twice the measured round-trip time, and no more than a second beyond it.
+    rtt = now - handshake.cookie_sent_at
+    handshake.preservative = int(1_000 * min(2 * rtt, rtt + MAX_PRESERVATIVE)) + 1
+    handshake.init = _init_of(tcb, handshake.preservative)
+    tcb.timers.stop(T1_COOKIE)
+    tcb.enter(State.COOKIE_WAIT)
+    _send_init(tcb, now)
+
+
+def _establish(tcb: Tcb, now: float) -> None:
+    tcb.timers.stop(T1_INIT)
+    tcb.timers.stop(T1_COOKIE)
+    tcb.handshake = None
+    tcb.error_count = 0
+    tcb.enter(State.ESTABLISHED)
+    tcb.report(
+        AssociationUp(tcb.association_id, tcb.sender.outbound_streams, tcb.receiver.inbound_streams, tcb.accepted)
+    )
+    for message in tcb.sender.take_beyond_streams():
+        # Sent before the peer said how few streams it takes.
+        tcb.report_failed(message, sent=False, error=1)
+    heartbeat.start(tcb, now)
+    if tcb.shutdown_wanted:
+        shutdown.request(tcb, now)
+
+
+# --- the side that answers (section 5.1, B and D) ---
+
+
+def check_fixed_fields(chunk: Init | InitAck) -> None:
+    """BadInit for values with which there can be no association (sections 3.3.2 and 3.3.3)."""
+    if not chunk.outbound_streams or not chunk.inbound_streams or chunk.a_rwnd < MIN_A_RWND:
+        raise BadInit(InvalidMandatoryParameter())
+
+
+def sort_out(parameters: list[Parameter]) -> PeerParameters:
+    """Known parameters by kind, unknown ones by the two highest bits of their type (section 3.2.1). BadInit: a host
+    name."""
+    found = PeerParameters([], None, 0.0, [])
+    for parameter in parameters:
+        if isinstance(parameter, (Ipv4Address, Ipv6Address)):
+            if len(found.addresses) < MAX_ADDRESSES and parameter.address not in found.addresses:
+                found.addresses.append(parameter.address)
+        elif isinstance(parameter, StateCookie):
+            found.cookie = parameter.cookie
+        elif isinstance(parameter, CookiePreservative):
+            found.preservative = min(parameter.increment_ms / 1_000, MAX_PRESERVATIVE)
+        elif isinstance(parameter, HostName):
+            # Section 5.1.2, B
+            raise BadInit(UnresolvableAddress(parameter.encode()))
+        elif not isinstance(parameter, _KNOWN):
+            if parameter_reported(parameter.type):
+                found.unrecognized.append(parameter.encode())
+            if parameter_stops(parameter.type):
+                break
+    return found
+
+
+def answer_init(
+    init: Init,
+    route: Route,
+    ports: tuple[int, int],
+    settings: Settings,
+    jar: CookieJar,
+    shared: Surroundings,
+    now: float,
+    tcb: Tcb | None = None,
+    local_tag: int = 0,
+) -> None:
+    """Answer an INIT with INIT ACK, or with ABORT if no association can come of it. No state is kept or changed.
+
+    ``tcb``: the association that the sender's address and ports belong to already (section 5.2). ``local_tag``: the
+    Initiate Tag to offer.
+    """
+    local_port, peer_port = ports
+
+    def answer(chunk: bytes) -> None:
+        # Section 5.1: the tag is the INIT's Initiate Tag. Encaps-cons section 3: the UDP ports are the INIT's,
+        # swapped.
+        shared.out.append((route, encode(local_port, peer_port, init.initiate_tag, [chunk])))
+
+    try:
+        check_fixed_fields(init)
+        parameters = sort_out(init.parameters)
+        if tcb is not None:
+            _refuse_new_addresses(tcb, parameters.addresses)
+    except BadInit as bad:
+        answer(Abort([bad.cause]).encode())
+        return
+    initial_tsn = shared.random32()
+    tie_tags = (0, 0)
+    if tcb is not None:
+        if tcb.state in (State.COOKIE_WAIT, State.COOKIE_ECHOED):
+            # Section 5.2.1: the same parameters as in the INIT that is under way, tag included.
+            local_tag, initial_tsn = tcb.local_tag, tcb.initial_tsn & 0xFFFFFFFF
+        if tcb.state is not State.COOKIE_WAIT:
+            # Section 5.2.2
+            if not tcb.local_tie_tag:
+                tcb.local_tie_tag = shared.random32() | 1
+                tcb.peer_tie_tag = shared.random32() | 1
+            tie_tags = (tcb.local_tie_tag, tcb.peer_tie_tag)
+    cookie = Cookie(
+        now,
+        settings.valid_cookie_life + parameters.preservative,
+        local_tag,
+        init.initiate_tag,
+        *tie_tags,
+        initial_tsn,
+        init.initial_tsn,
+        init.a_rwnd,
+        local_port,
+        peer_port,
+        min(settings.outbound_streams, init.inbound_streams),
+        min(settings.max_inbound_streams, init.outbound_streams),
+        route,
+        [address for address in parameters.addresses if address != route.peer],
+    )
+    # The cookie first, then what was not recognized, as far as it fits: an answer is never a burden on the path.
+    answers: list[Parameter] = [StateCookie(jar.sign(cookie))]
+    room = 512
+    for unrecognized in parameters.unrecognized:
+        room -= len(unrecognized) + 4
+        if room < 0:
+            break
+        answers.append(UnrecognizedParameter(unrecognized))
+    answer(
+        InitAck(
+            local_tag,
+            settings.receive_buffer,
+            settings.outbound_streams,
+            settings.max_inbound_streams,
+            initial_tsn,
+            answers,
+        ).encode()
+    )
+
+
+def _refuse_new_addresses(tcb: Tcb, addresses: list[str]) -> None:
+    """Sections 5.2.1 and 5.2.2: an INIT for an association may not bring addresses that it does not have."""
+    if tcb.state is State.COOKIE_WAIT:
+        return
+    new = [address for address in addresses if address not in tcb.paths.by_address]
+    if new:
+        listed = b"".join(
+            (Ipv6Address(address) if ":" in address else Ipv4Address(address)).encode() for address in new
+        )
+        raise BadInit(RestartWithNewAddresses(listed))
+
+
+def stale_cookie_error(cookie: Cookie, now: float) -> bytes:
+    """Section 5.1.5, 4: by how many microseconds the cookie's life has passed."""
+    staleness = int((now - cookie.created_at - cookie.lifespan) * 1_000_000)
+    return Error([StaleCookie(min(staleness, 0xFFFFFFFF))]).encode()
+
+
+def tcb_of_cookie(cookie: Cookie, settings: Settings, shared: Surroundings, association_id: int, now: float) -> Tcb:
+    """Section 5.1.5, 5 and 6: the association that the cookie holds, ESTABLISHED, its COOKIE ACK queued."""
+    tcb = Tcb(
+        association_id,
+        settings,
+        shared,
+        cookie.route,
+        (cookie.local_port, cookie.peer_port),
+        local_tag=cookie.local_tag,
+        initial_tsn=cookie.local_initial_tsn,
+    )
+    tcb.accepted = True
+    _take_peer(tcb, cookie)
+    _add_paths(tcb, cookie.addresses)
+    tcb.queue(CookieAck().encode(), tcb.reply_path)
+    _establish(tcb, now)
+    return tcb
+
+
+def _take_peer(tcb: Tcb, cookie: Cookie) -> None:
+    tcb.set_peer(
+        tag=cookie.peer_tag,
+        initial_tsn=cookie.peer_initial_tsn,
+        a_rwnd=cookie.peer_a_rwnd,
+        outbound_streams=cookie.outbound_streams,
+        inbound_streams=cookie.inbound_streams,
+    )
+
+
+# --- COOKIE ECHO for an association that exists (section 5.2.4) ---
+
+
+class CookieResolution(Enum):
+    """Table 12: what a cookie means to an association."""
+
+    RESTART = "A: the peer may have restarted"
+    COLLISION = "B: both sides were setting up the association"
+    LATE = "C: this cookie was overtaken by another handshake"
+    DUPLICATE = "D: the association that exists"
+    UNKNOWN = "no case of the table"
+
+
+def resolve(tcb: Tcb, cookie: Cookie) -> CookieResolution:
+    local_matches = cookie.local_tag == tcb.local_tag
+    peer_matches = cookie.peer_tag == tcb.peer_tag
+    if local_matches:
+        return CookieResolution.DUPLICATE if peer_matches else CookieResolution.COLLISION
+    if peer_matches:
+        no_tie_tags = cookie.local_tie_tag == cookie.peer_tie_tag == 0
+        return CookieResolution.LATE if no_tie_tags else CookieResolution.UNKNOWN
+    if tcb.local_tie_tag and cookie.local_tie_tag == tcb.local_tie_tag and cookie.peer_tie_tag == tcb.peer_tie_tag:
+        return CookieResolution.RESTART
+    return CookieResolution.UNKNOWN
+
+
+def on_duplicate_cookie(tcb: Tcb, now: float) -> None:
+    """Case D: the COOKIE ACK was lost, or the peer's cookie came before its INIT ACK was answered."""
+    if tcb.state is State.COOKIE_ECHOED:
+        _establish(tcb, now)
+    tcb.queue(CookieAck().encode(), tcb.reply_path)
+
+
+def on_collision(tcb: Tcb, cookie: Cookie, now: float) -> None:
+    """Case B: the peer has taken a new tag since."""
+    if tcb.state in (State.COOKIE_WAIT, State.COOKIE_ECHOED):
+        _take_peer(tcb, cookie)
+        tcb.queue(CookieAck().encode(), tcb.reply_path)
+        _establish(tcb, now)
+    else:
+        tcb.peer_tag = cookie.peer_tag
+        tcb.queue(CookieAck().encode(), tcb.reply_path)
+
+
+def on_restart(tcb: Tcb, cookie: Cookie, now: float) -> None:
+    """Case A: everything begins anew, under new tags, except for what the peer has to be told to retransmit:
+    nothing."""
+    undelivered = tcb.sender.take_undelivered()
+    tcb.receiver.abort_partial_delivery()
+    tcb.timers.stop_all()
+    tcb.control.clear()
+    tcb.local_tag = cookie.local_tag
+    tcb.local_tie_tag = tcb.peer_tie_tag = 0
+    tcb.initial_tsn = cookie.local_initial_tsn
+    tcb.error_count = 0
+    tcb.shutdown_wanted = False
+    for path in tcb.paths:
+        path.reset_congestion()
+        path.error_count = 0
+    unread = tcb.receiver.unread
+    tcb.sender = Sender(tcb.settings, tcb.paths, cookie.local_initial_tsn, cookie.outbound_streams, cookie.peer_a_rwnd)
+    _take_peer(tcb, cookie)
+    # What the user has not read yet is still his to read, and still takes room.
+    tcb.receiver.unread = unread
+    if tcb.state is not State.ESTABLISHED:
+        tcb.enter(State.ESTABLISHED)
+    tcb.timers.stop(T2_SHUTDOWN)
+    tcb.timers.stop(T5_SHUTDOWN_GUARD)
+    tcb.report(AssociationRestarted(tcb.association_id, cookie.outbound_streams, cookie.inbound_streams))
+    for message, sent in undelivered:
+        tcb.report_failed(message, sent=sent)
+    tcb.queue(CookieAck().encode(), tcb.reply_path)
+    heartbeat.start(tcb, now)

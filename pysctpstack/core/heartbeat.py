@@ -1,0 +1,112 @@
+"""HEARTBEAT and HEARTBEAT ACK (RFC 9260 sections 5.4 and 8.3): which paths work, and how long they take."""
+
+from __future__ import annotations
+
+from math import inf
+
+from pysctpstack.core.path import Path, PathState
+from pysctpstack.core.state import State
+from pysctpstack.core.tcb import Tcb
+from pysctpstack.events import PathChange, PathChanged
+from pysctpstack.wire.chunks import Heartbeat, HeartbeatAck
+
+_NONCE_SIZE = 8
+
+#: RFC 9260 section 8.3: heartbeats begin with ESTABLISHED and end with SHUTDOWN or SHUTDOWN ACK.
+SENDING_STATES = frozenset({State.ESTABLISHED, State.SHUTDOWN_PENDING, State.SHUTDOWN_RECEIVED})
+#: The same section on the answer: from COOKIE-ECHOED or ESTABLISHED on, up to the same end.
+ANSWERING_STATES = SENDING_STATES | {State.COOKIE_ECHOED}
+
+
+def start(tcb: Tcb, now: float) -> None:
+    """The association is ESTABLISHED: watch its idle paths, probe the unconfirmed ones."""
+    for path in tcb.paths:
+        schedule(tcb, path, now)
+
+
+def schedule(tcb: Tcb, path: Path, now: float) -> None:
+    """Set when the next HEARTBEAT to ``path`` is due."""
+    if path.state is PathState.UNCONFIRMED:
+        # RFC 9260 section 5.4: one probe an RTO.
+        path.heartbeat_deadline = now + path.rto.rto
+    elif path.heartbeat_interval:
+        # RFC 9260 section 8.3: HB.interval plus the RTO, give or take half an RTO.
+        jitter = (tcb.shared.random32() / 0x100000000 - 0.5) * path.rto.rto
+        path.heartbeat_deadline = now + path.heartbeat_interval + path.rto.rto + jitter
+    else:
+        path.heartbeat_deadline = inf
+
+
+def on_timer(tcb: Tcb, path: Path, now: float) -> None:
+    """The heartbeat timer of ``path`` has expired: probe it if it was idle."""
+    path.heartbeat_deadline = inf
+    if tcb.state not in SENDING_STATES:
+        return
+    idle_since = max(path.last_sent_at, path.heartbeat_sent_at)
+    busy_until = idle_since + path.heartbeat_interval
+    if path.is_confirmed and busy_until > now:
+        # RFC 9260 section 8.3: DATA has been sent within this period, so the path is not idle.
+        path.heartbeat_deadline = busy_until + path.rto.rto
+        return
+    if path.heartbeat_timeout == inf:
+        send(tcb, path, now)
+
+
+def send(tcb: Tcb, path: Path, now: float) -> None:
+    """Send a HEARTBEAT to ``path`` now, idle or not (RFC 9260 section 8.3, D)."""
+    path.heartbeat_nonce = tcb.shared.entropy.token(_NONCE_SIZE)
+    path.heartbeat_sent_at = now
+    path.heartbeat_timeout = now + path.rto.rto
+    # The address tells which path, the nonce that the answer is to this very HEARTBEAT.
+    info = path.heartbeat_nonce + path.address.encode()
+    tcb.queue(Heartbeat(info).encode(), path)
+
+
+def on_timeout(tcb: Tcb, path: Path, now: float) -> None:
+    """No answer within an RTO: an error of the path, and of the association if its data goes there (section 8.1)."""
+    path.heartbeat_timeout = inf
+    path.heartbeat_nonce = b""
+    if tcb.state not in SENDING_STATES:
+        return
+    path.rto.back_off()
+    if path.is_confirmed and path is tcb.paths.current():
+        if not tcb.count_error(path):
+            return
+    else:
+        # RFC 9260 sections 5.4 and 8.1: other paths can't end an association that works.
+        tcb.count_path_error(path)
+    schedule(tcb, path, now)
+    if path.state is PathState.ACTIVE:
+        # An unanswered HEARTBEAT on a path in use is followed by another soon, not after a whole interval.
+        path.heartbeat_deadline = min(path.heartbeat_deadline, now + path.rto.rto)
+
+
+def on_heartbeat(tcb: Tcb, whole_chunk: bytes, path: Path | None) -> None:
+    """Answer with the same TLVs, unchanged, to where it came from (RFC 9260 sections 6.4 and 8.3)."""
+    if tcb.state in ANSWERING_STATES:
+        # Type and padding apart, HEARTBEAT ACK is the HEARTBEAT again: further TLVs are returned too.
+        tcb.queue(bytes((HeartbeatAck.type,)) + whole_chunk[1:], path)
+
+
+def on_heartbeat_ack(tcb: Tcb, info: bytes, now: float) -> None:
+    if tcb.state not in SENDING_STATES:
+        return
+    try:
+        address = info[_NONCE_SIZE:].decode()
+    except UnicodeDecodeError:
+        tcb.shared.count("heartbeat_ack_unknown")
+        return
+    path = tcb.paths.by_address.get(address)
+    if path is None or not path.heartbeat_nonce or info[:_NONCE_SIZE] != path.heartbeat_nonce:
+        # RFC 9260 section 5.4: only the nonce that was sent to that address proves it.
+        tcb.shared.count("heartbeat_ack_unknown")
+        return
+    path.heartbeat_nonce = b""
+    path.heartbeat_timeout = inf
+    path.rto.measure(now - path.heartbeat_sent_at)
+    if path.state is PathState.UNCONFIRMED:
+        path.state = PathState.ACTIVE
+        tcb.report(PathChanged(tcb.association_id, path.address, PathChange.CONFIRMED))
+    tcb.path_works(path)
+    tcb.error_count = 0
+    schedule(tcb, path, now)

@@ -1,0 +1,76 @@
+"""What waits becomes packets: control chunks, SACK and DATA bundled up to the path MTU (RFC 9260 section 6.10)."""
+
+from __future__ import annotations
+
+from pysctpstack.core.path import COMMON_HEADER, Path
+from pysctpstack.core.state import State
+from pysctpstack.core.tcb import Tcb
+from pysctpstack.core.timers import DELAYED_SACK
+from pysctpstack.wire.packet import encode
+
+#: RFC 9260 section 6: user data is transmitted in these states only.
+DATA_STATES = frozenset({State.ESTABLISHED, State.SHUTDOWN_PENDING, State.SHUTDOWN_RECEIVED})
+_SACK_SIZE = 16
+
+
+def send_sack(tcb: Tcb) -> None:
+    """A SACK in a packet of its own, now: its answer must not wait for the rest of a batch."""
+    path = tcb.reply_path if tcb.reply_path.is_confirmed else tcb.paths.current()
+    tcb.send_now([tcb.receiver.make_sack(path.packet_size - COMMON_HEADER)], path)
+    tcb.sack_wanted = False
+    tcb.timers.stop(DELAYED_SACK)
+
+
+def flush(tcb: Tcb, now: float) -> None:
+    """Send everything that may leave now. Control chunks come first, then SACK, then DATA."""
+    out = tcb.shared.out
+    local_port, peer_port = tcb.local_port, tcb.peer_port
+    pieces: list[bytes] = []
+    size = 0
+    path: Path | None = None
+
+    def leave() -> None:
+        nonlocal pieces, size
+        if pieces and path is not None:
+            out.append((path.route, encode(local_port, peer_port, tcb.peer_tag, pieces)))
+        pieces = []
+        size = 0
+
+    for chunk, wanted in tcb.control:
+        destination = wanted or tcb.paths.current()
+        if destination is not path or size + len(chunk) > path.packet_size - COMMON_HEADER:
+            leave()
+            path = destination
+        pieces.append(chunk)
+        size += len(chunk)
+    tcb.control.clear()
+
+    may_send_data = tcb.state in DATA_STATES
+    ack = tcb.receiver.ack
+    if tcb.sack_wanted or ack.due or (ack.unacknowledged and may_send_data and tcb.sender.has_packet()):
+        # RFC 9260 section 6.1: a pending acknowledgement goes with the DATA that leaves anyway.
+        destination = tcb.reply_path if tcb.reply_path.is_confirmed else tcb.paths.current()
+        if destination is not path or size + _SACK_SIZE > path.packet_size - COMMON_HEADER:
+            leave()
+            path = destination
+        chunk = tcb.receiver.make_sack(path.packet_size - COMMON_HEADER - size)
+        pieces.append(chunk)
+        size += len(chunk)
+        tcb.sack_wanted = False
+        tcb.timers.stop(DELAYED_SACK)
+
+    if may_send_data:
+        next_packet = tcb.sender.next_packet
+        while True:
+            packet = next_packet(now, size, path)
+            if packet is None:
+                break
+            destination, chunks = packet
+            if chunks and destination is path and pieces:
+                pieces += chunks
+                leave()
+                continue
+            leave()
+            if chunks:
+                out.append((destination.route, encode(local_port, peer_port, tcb.peer_tag, chunks)))
+    leave()

@@ -1,0 +1,148 @@
+"""One destination address of the peer: its reachability, round-trip time, congestion window and MTU.
+
+RFC 9260 keeps these per destination transport address; several are the general case, one is the usual one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import Enum
+from math import inf
+from typing import Final
+
+from pysctpstack.core.congestion import CongestionControl
+from pysctpstack.core.route import Route
+from pysctpstack.core.rto import RtoEstimator
+from pysctpstack.core.settings import Settings
+
+IPV4_HEADER: Final = 20
+IPV6_HEADER: Final = 40
+UDP_HEADER: Final = 8
+COMMON_HEADER: Final = 12
+MAX_IPV4_DATAGRAM: Final = 65_535
+MIN_PATH_MTU: Final = 512
+"""No less is believed: RFC 9260 section 7.3 counts on fragments of a sensible size."""
+
+
+class PathState(Enum):
+    UNCONFIRMED = "unconfirmed"
+    ACTIVE = "active"
+    INACTIVE = "inactive"
+
+
+class Path:
+    __slots__ = (
+        "address",
+        "route",
+        "state",
+        "rto",
+        "congestion",
+        "mtu",
+        "packet_size",
+        "error_count",
+        "path_max_retrans",
+        "heartbeat_interval",
+        "t3_deadline",
+        "heartbeat_deadline",
+        "heartbeat_timeout",
+        "heartbeat_nonce",
+        "heartbeat_sent_at",
+        "rtt_tsn",
+        "rtt_sent_at",
+        "last_sent_at",
+        "newly_acked",
+        "newly_acked_packets",
+        "flight_before",
+        "restart_t3",
+    )
+
+    def __init__(self, route: Route, settings: Settings, mtu: int, *, confirmed: bool) -> None:
+        self.address = route.peer
+        self.route = route
+        self.state = PathState.ACTIVE if confirmed else PathState.UNCONFIRMED
+        self.rto = RtoEstimator(settings.rto_initial, settings.rto_min, settings.rto_max)
+        self.set_mtu(mtu)
+        self.congestion = CongestionControl(self.packet_size - COMMON_HEADER, ipv6=":" in self.address)
+        self.error_count = 0
+        self.path_max_retrans = settings.path_max_retrans
+        self.heartbeat_interval = settings.heartbeat_interval
+        self.t3_deadline = inf
+        self.heartbeat_deadline = inf
+        """When the next HEARTBEAT is due, if the path is idle until then."""
+        self.heartbeat_timeout = inf
+        """When the HEARTBEAT in flight counts as unanswered."""
+        self.heartbeat_nonce = b""
+        self.heartbeat_sent_at = 0.0
+        # RFC 9260 section 6.3.1, C4: one measurement per round trip. -1: none under way.
+        self.rtt_tsn = -1
+        self.rtt_sent_at = 0.0
+        self.last_sent_at = -inf
+        """When DATA was last sent here, for the cwnd of an idle path (RFC 9260 section 7.2.1)."""
+        # What the SACK that is being processed said of this path.
+        self.newly_acked = 0
+        self.newly_acked_packets = 0
+        self.flight_before = 0
+        self.restart_t3 = False
+
+    def set_mtu(self, mtu: int) -> None:
+        """``mtu``: bytes of an IP datagram, all headers counted."""
+        self.mtu = max(min(mtu, MAX_IPV4_DATAGRAM), MIN_PATH_MTU)
+        ip_header = IPV6_HEADER if ":" in self.address else IPV4_HEADER
+        # A chunk ends on a 4-byte boundary, so what exceeds one can't be used.
+        self.packet_size = (self.mtu - ip_header - UDP_HEADER) & ~3
+        """Bytes of the largest SCTP packet, common header included."""
+
+    def reset_congestion(self) -> None:
+        """Back to the initial cwnd (RFC 9260 sections 5.2.4, A and 7.2.5)."""
+        self.congestion = CongestionControl(self.packet_size - COMMON_HEADER, ipv6=":" in self.address)
+        self.rtt_tsn = -1
+
+    def next_deadline(self) -> float:
+        return min(self.t3_deadline, self.heartbeat_deadline, self.heartbeat_timeout)
+
+    @property
+    def is_confirmed(self) -> bool:
+        return self.state is not PathState.UNCONFIRMED
+
+
+class Paths:
+    """The peer's addresses. ``by_address`` keeps the order in which they became known."""
+
+    __slots__ = ("by_address", "primary")
+
+    def __init__(self, primary: Path) -> None:
+        self.by_address: dict[str, Path] = {primary.address: primary}
+        self.primary = primary
+
+    def __iter__(self) -> Iterator[Path]:
+        return iter(self.by_address.values())
+
+    def __len__(self) -> int:
+        return len(self.by_address)
+
+    def add(self, path: Path) -> None:
+        self.by_address[path.address] = path
+
+    def current(self) -> Path:
+        """Where new DATA goes: the primary path, or an active one while that is not (RFC 9260 section 6.4.1)."""
+        if self.primary.state is PathState.ACTIVE:
+            return self.primary
+        return self.alternate(self.primary)
+
+    def alternate(self, path: Path) -> Path:
+        """Another path than ``path``, for what timed out there (RFC 9260 section 6.4); ``path`` if there is none.
+
+        Active paths in turn; if none is active, inactive ones in turn, since one of them may have recovered.
+        """
+        candidates = list(self.by_address.values())
+        if len(candidates) == 1:
+            return path
+        start = candidates.index(path) + 1
+        in_turn = candidates[start:] + candidates[: start - 1]
+        for wanted in (PathState.ACTIVE, PathState.INACTIVE):
+            for candidate in in_turn:
+                if candidate.state is wanted:
+                    return candidate
+            if path.state is wanted:
+                return path
+        return path

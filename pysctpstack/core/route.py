@@ -1,0 +1,37 @@
+"""Where a datagram goes to or came from: the vocabulary that core and drivers share."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+
+class Route(NamedTuple):
+    """One peer address as seen from one local address.
+
+    ``peer``, ``local``: IP addresses as the operating system writes them (``"192.0.2.1"``, ``"2001:db8::1"``,
+    ``"fe80::1%eth0"``); ``local`` is ``""`` where the system is to choose. ``port``: the peer's UDP port.
+    The same shape serves both directions, so that the reverse of a received datagram is its own ``Route``.
+    """
+
+    peer: str
+    port: int
+    local: str = ""
+
+
+class RouteTable(Protocol):
+    """What the core asks of the host's routing."""
+
+    def path_mtu(self, route: Route) -> int:
+        """Bytes of the largest IP datagram that the route takes, all headers counted."""
+
+
+class FixedMtu:
+    """A `RouteTable` that gives every route the same MTU."""
+
+    __slots__ = ("mtu",)
+
+    def __init__(self, mtu: int = 1_500) -> None:
+        self.mtu = mtu
+
+    def path_mtu(self, route: Route) -> int:  # noqa: ARG002 -- every route is the same
+        return self.mtu

@@ -1,0 +1,294 @@
+"""DATA chunks in, messages and SACKs out (RFC 9260 sections 6.2, 6.5 to 6.7, 6.9). A hot file.
+
+The usual chunk - next in the TSN sequence, a whole message, next in its stream - passes without an object of its
+own other than
+the event that hands the message over.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Final
+
+from pysctpstack.core.rx import tsn_map
+from pysctpstack.core.rx.ack_policy import AckPolicy
+from pysctpstack.core.rx.reassembly import Reassembly, Run
+from pysctpstack.core.rx.tsn_map import TsnMap
+from pysctpstack.core.settings import Settings
+from pysctpstack.events import Event, MessageReceived, PartialDeliveryAborted
+from pysctpstack.wire import data, sack
+from pysctpstack.wire.codepoints import DATA_FLAG_B, DATA_FLAG_E, DATA_FLAG_I, DATA_FLAG_U
+
+# What became of a chunk.
+ACCEPTED: Final = 0
+DROPPED: Final = 1
+NO_USER_DATA: Final = 2
+INVALID_STREAM: Final = 3
+BROKEN_FRAGMENTS: Final = 4
+
+_FIELDS_SIZE: Final = data.FIELDS.size
+_WHOLE: Final = DATA_FLAG_B | DATA_FLAG_E
+_unpack = data.FIELDS.unpack_from
+
+
+class Receiver:
+    __slots__ = (
+        "association_id",
+        "events",
+        "inbound_streams",
+        "tsn_map",
+        "reassembly",
+        "ack",
+        "receive_buffer",
+        "unread",
+        "announced",
+        "partial",
+        "deferred",
+        "sack_delay",
+        "packet_bytes",
+        "packet_new",
+        "counters",
+    )
+
+    def __init__(
+        self,
+        association_id: int,
+        events: list[Event],
+        counters: dict[str, int],
+        settings: Settings,
+        initial_tsn: int,
+        inbound_streams: int,
+    ) -> None:
+        self.association_id = association_id
+        self.events = events
+        self.counters = counters
+        self.inbound_streams = inbound_streams
+        self.tsn_map = TsnMap(initial_tsn, settings.max_gap_blocks, settings.max_duplicates)
+        self.reassembly = Reassembly()
+        self.ack = AckPolicy(settings)
+        self.sack_delay = settings.sack_delay
+        self.receive_buffer = settings.receive_buffer
+        self.unread = 0
+        """Bytes handed over in events that the user has not taken yet."""
+        self.announced = settings.receive_buffer
+        """The a_rwnd of the last SACK."""
+        self.partial: Run | None = None
+        """The message under partial delivery: until it ends, others wait in ``deferred``."""
+        self.deferred: list[MessageReceived] = []
+        self.packet_bytes = 0
+        self.packet_new = False
+
+    # --- the receive window (RFC 9260 section 6.2) ---
+
+    @property
+    def window(self) -> int:
+        """Bytes of user data for which there is room."""
+        return max(self.receive_buffer - self.unread - self.reassembly.held, 0)
+
+    def advertised_window(self) -> int:
+        """The a_rwnd to announce: 0 rather than a sliver (RFC 1122 section 4.2.3.3: silly window syndrome)."""
+        window = self.window
+        return window if window >= min(self.receive_buffer // 4, 1_452) else 0
+
+    def consumed(self, size: int) -> bool:
+        """The user has taken ``size`` bytes. True: the window has opened by so much that the peer should be told
+        now."""
+        self.unread -= size
+        if self.unread == 0 and self.reassembly.held and self.partial is None:
+            self.start_partial_delivery()
+        # RFC 9260 section 6.2: an update when the window grew by a quarter of the buffer, not for each message read.
+        return self.advertised_window() - self.announced >= self.receive_buffer // 4
+
+    # --- DATA chunks ---
+
+    def on_data(self, datagram: bytes, flags: int, start: int, end: int) -> int:
+        """Process the DATA chunk whose value is ``datagram[start:end]``; one of the outcomes above."""
+        size = end - start - _FIELDS_SIZE
+        tsn, stream_id, ssn, ppid = _unpack(datagram, start)
+        if size <= 0:
+            return NO_USER_DATA
+        map_ = self.tsn_map
+        tsn = map_.unwrap(tsn)
+        self.packet_bytes += size
+        if self.unread + self.reassembly.held + size > self.receive_buffer and not self._has_room(tsn, size):
+            self.ack.immediate = True
+            self._count("data_beyond_window")
+            return DROPPED
+        if tsn == map_.cumulative + 1 and not map_.starts:
+            map_.cumulative = tsn
+        else:
+            outcome = map_.add(tsn)
+            if outcome != tsn_map.NEW:
+                if outcome == tsn_map.REFUSED:
+                    self.ack.immediate = True
+                    self._count("data_too_far_ahead")
+                else:
+                    self._count("data_duplicate")
+                return DROPPED
+        self.packet_new = True
+        if flags & DATA_FLAG_I:
+            self.ack.immediate = True
+        if stream_id >= self.inbound_streams:
+            # RFC 9260 section 6.5: acknowledged, reported and discarded.
+            return INVALID_STREAM
+        if flags & _WHOLE == _WHOLE and not self.reassembly.held:
+            piece = datagram[start + _FIELDS_SIZE : end]
+            if flags & DATA_FLAG_U:
+                self._hand_over(stream_id, ssn, ppid, tsn, True, piece)
+                return ACCEPTED
+            stream = self.reassembly.stream(stream_id)
+            if stream.next_ssn & 0xFFFF == ssn and not stream.waiting:
+                stream.next_ssn += 1
+                self._hand_over(stream_id, ssn, ppid, tsn, False, piece)
+                return ACCEPTED
+        return self._reassemble(tsn, flags, stream_id, ssn, ppid, datagram[start + _FIELDS_SIZE : end])
+
+    def _has_room(self, tsn: int, size: int) -> bool:
+        """Whether a chunk may exceed the buffer: only one that fills a gap, and within twice the buffer.
+
+        RFC 9260 section 6.2 has a receiver drop the highest TSN it holds in favour of one that fills a gap. Taking
+        both costs
+        no more than a second buffer and needs no revoked acknowledgement.
+        """
+        if tsn >= self.tsn_map.largest:
+            return False
+        return self.unread + self.reassembly.held + size <= 2 * self.receive_buffer
+
+    def _reassemble(self, tsn: int, flags: int, stream_id: int, ssn: int, ppid: int, piece: bytes) -> int:
+        run = self.reassembly.add(tsn, flags, stream_id, ssn, ppid, piece)
+        if run is None:
+            return BROKEN_FRAGMENTS
+        if self.partial is not None and run.first == self.partial.first:
+            self.partial = run
+            self._continue_partial_delivery(run)
+        elif run.begins and run.ends:
+            self.reassembly.remove(run)
+            return self._deliver_in_order(run)
+        return ACCEPTED
+
+    def _deliver_in_order(self, run: Run) -> int:
+        """A message is complete: hand it over, and after it those of its stream that waited for it."""
+        if run.unordered:
+            self._hand_over_run(run)
+            return ACCEPTED
+        stream = self.reassembly.stream(run.stream_id)
+        ssn = stream.unwrap(run.ssn)
+        if ssn != stream.next_ssn:
+            if ssn in stream.waiting:
+                return BROKEN_FRAGMENTS
+            stream.waiting[ssn] = run
+            return ACCEPTED
+        self._hand_over_run(run)
+        self._advance(run.stream_id)
+        return ACCEPTED
+
+    def _advance(self, stream_id: int) -> None:
+        stream = self.reassembly.stream(stream_id)
+        stream.next_ssn += 1
+        while stream.waiting:
+            waiting = stream.waiting.pop(stream.next_ssn, None)
+            if waiting is None:
+                return
+            self._hand_over_run(waiting)
+            stream.next_ssn += 1
+
+    def _hand_over_run(self, run: Run) -> None:
+        self.reassembly.held -= run.size
+        self._hand_over(run.stream_id, run.ssn, run.ppid, run.first, run.unordered, b"".join(run.pieces))
+
+    def _hand_over(self, stream_id: int, ssn: int, ppid: int, tsn: int, unordered: bool, message: bytes) -> None:
+        self.unread += len(message)
+        event = MessageReceived(
+            self.association_id,
+            stream_id,
+            ssn,
+            ppid,
+            tsn & 0xFFFFFFFF,
+            self.tsn_map.cumulative & 0xFFFFFFFF,
+            unordered,
+            message,
+        )
+        if self.partial is None:
+            self.events.append(event)
+        else:
+            self.deferred.append(event)
+
+    # --- partial delivery (RFC 9260 section 6.9) ---
+
+    def start_partial_delivery(self) -> None:
+        """Nothing can be read and the buffer is full of fragments: hand over the beginning of the oldest message."""
+        if self.partial is not None or self.advertised_window() > 0:
+            return
+        run = self.reassembly.deliverable_head()
+        if run is not None:
+            self.partial = run
+            self._continue_partial_delivery(run)
+
+    def _continue_partial_delivery(self, run: Run) -> None:
+        piece = b"".join(run.pieces)
+        self.reassembly.held -= run.size
+        self.unread += run.size
+        run.pieces.clear()
+        run.size = 0
+        self.events.append(
+            MessageReceived(
+                self.association_id,
+                run.stream_id,
+                run.ssn,
+                run.ppid,
+                run.first & 0xFFFFFFFF,
+                self.tsn_map.cumulative & 0xFFFFFFFF,
+                run.unordered,
+                piece,
+                run.ends,
+            )
+        )
+        if run.ends:
+            self.reassembly.remove(run)
+            self.partial = None
+            self.events.extend(self.deferred)
+            self.deferred.clear()
+            if not run.unordered:
+                self._advance(run.stream_id)
+
+    def abort_partial_delivery(self) -> None:
+        """The association ends or starts anew: the rest of a message that was begun will not come."""
+        if self.partial is not None:
+            self.events.append(PartialDeliveryAborted(self.association_id, self.partial.stream_id, self.partial.ssn))
+            self.events.extend(self.deferred)
+            self.deferred.clear()
+            self.partial = None
+
+    # --- acknowledging ---
+
+    def end_of_packet(self, now: float) -> bool:
+        """A packet with DATA has been processed. True: a SACK has to leave before the next packet is."""
+        if not self.packet_new:
+            # RFC 9260 section 6.2: nothing but duplicates is acknowledged at once.
+            self.ack.immediate = True
+        size = self.packet_bytes
+        self.packet_bytes = 0
+        self.packet_new = False
+        return self.ack.packet_received(size, bool(self.tsn_map.starts), now)
+
+    def sack_deadline(self, now: float) -> float:
+        """When a SACK has to leave at the latest: ``now`` if it is due, ``math.inf`` if nothing waits for one."""
+        if self.ack.due:
+            return now
+        return now + self.sack_delay if self.ack.unacknowledged else inf
+
+    def make_sack(self, room: int) -> bytes:
+        """The SACK chunk of this moment, in at most ``room`` bytes; counts as sent."""
+        map_ = self.tsn_map
+        self.announced = self.advertised_window()
+        self.ack.sent()
+        if not map_.starts and not map_.duplicates:
+            return sack.encode(map_.cumulative, self.announced, (), ())
+        # RFC 9260 section 6.2: as many Gap Ack Blocks as fit; duplicates in what is left.
+        entries = max(room - 16, 0) // 4
+        gaps = map_.gap_blocks()[:entries]
+        duplicates = map_.take_duplicates()[: entries - len(gaps)]
+        return sack.encode(map_.cumulative, self.announced, gaps, duplicates)
+
+    def _count(self, reason: str) -> None:
+        self.counters[reason] = self.counters.get(reason, 0) + 1

@@ -1,0 +1,69 @@
+"""What one association is configured with: the part of `Config` that sockets may change for themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from pysctpstack.config import Config
+
+
+@dataclass(slots=True)
+class Settings:
+    """Tunables of an association. Times are seconds, sizes are bytes. A socket hands a copy to each association."""
+
+    outbound_streams: int
+    max_inbound_streams: int
+    max_init_retransmits: int
+    max_init_timeout: float
+    """Upper bound of the T1 timers; the lower of this and ``rto_max`` holds."""
+    rto_initial: float
+    rto_min: float
+    rto_max: float
+    association_max_retrans: int
+    path_max_retrans: int
+    heartbeat_interval: float
+    """0: no heartbeats."""
+    heartbeat_max_burst: int
+    valid_cookie_life: float
+    shutdown_guard: float
+    sack_delay: float
+    sack_frequency: int
+    sack_train_after: int
+    strict_sack: bool
+    max_burst: int
+    receive_buffer: int
+    max_gap_blocks: int
+    max_duplicates: int
+    no_delay: bool = False
+    """Send small messages at once even while others are in flight (SCTP_NODELAY)."""
+    max_segment: int = 0
+    """Upper bound of a fragment's user data (SCTP_MAXSEG). 0: what the path MTU allows."""
+
+    @classmethod
+    def from_config(cls, config: Config) -> Settings:
+        return cls(
+            outbound_streams=config.outbound_streams,
+            max_inbound_streams=config.max_inbound_streams,
+            max_init_retransmits=config.max_init_retransmits,
+            max_init_timeout=config.rto_max,
+            rto_initial=config.rto_initial,
+            rto_min=config.rto_min,
+            rto_max=config.rto_max,
+            association_max_retrans=config.association_max_retrans,
+            path_max_retrans=config.path_max_retrans,
+            heartbeat_interval=config.heartbeat_interval,
+            heartbeat_max_burst=config.heartbeat_max_burst,
+            valid_cookie_life=config.valid_cookie_life,
+            shutdown_guard=config.shutdown_guard,
+            sack_delay=config.sack_delay,
+            sack_frequency=config.sack_frequency,
+            sack_train_after=config.sack_train_after,
+            strict_sack=config.strict_sack,
+            max_burst=config.max_burst,
+            receive_buffer=config.receive_buffer,
+            max_gap_blocks=config.max_gap_blocks,
+            max_duplicates=config.max_duplicates,
+        )
+
+    def copy(self) -> Settings:
+        return replace(self)

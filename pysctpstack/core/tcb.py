@@ -1,0 +1,270 @@
+"""The transmission control block: everything an association knows, and the few verbs that every procedure needs.
+
+Procedures (`handshake`, `shutdown`, `heartbeat`) are functions over it. They queue chunks with `queue`, report with
+`report`, and change
+the state with `enter`; `output` turns the queue into packets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import inf
+
+from pysctpstack.core.entropy import Entropy
+from pysctpstack.core.path import Path, Paths, PathState
+from pysctpstack.core.route import Route, RouteTable
+from pysctpstack.core.rx.receiver import Receiver
+from pysctpstack.core.settings import Settings
+from pysctpstack.core.state import TRANSITIONS, State
+from pysctpstack.core.timers import Timers
+from pysctpstack.core.tx.send_queue import Message
+from pysctpstack.core.tx.sender import Sender
+from pysctpstack.events import (
+    Acknowledged,
+    AssociationLost,
+    Event,
+    Loss,
+    PathChange,
+    PathChanged,
+    SendFailed,
+    ShutdownReceived,
+)
+from pysctpstack.wire.causes import Cause
+from pysctpstack.wire.chunks import Abort
+from pysctpstack.wire.packet import encode
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """What the associations of one endpoint share."""
+
+    entropy: Entropy
+    route_table: RouteTable
+    events: list[Event] = field(default_factory=list)
+    out: list[tuple[Route, bytes]] = field(default_factory=list)
+    """Datagrams that wait to be taken by the driver."""
+    counters: dict[str, int] = field(default_factory=dict)
+    """Discards by reason, and other named counts."""
+    touched: set[int] = field(default_factory=set)
+    """Associations whose deadline or state may have changed since the endpoint looked."""
+
+    def count(self, name: str) -> None:
+        self.counters[name] = self.counters.get(name, 0) + 1
+
+    def random32(self) -> int:
+        return int.from_bytes(self.entropy.token(4), "big")
+
+
+@dataclass(slots=True)
+class Handshake:
+    """What only the setup needs, dropped when it is over."""
+
+    init: bytes
+    """The INIT chunk, for retransmission."""
+    cookie_echo: bytes = b""
+    errors: bytes = b""
+    """An ERROR chunk that reports parameters of the INIT ACK, bundled with the COOKIE ECHO."""
+    attempts: int = 0
+    """Retransmissions of the INIT, or of the COOKIE ECHO."""
+    cookie_sent_at: float = 0.0
+    preservative: int = 0
+    """Milliseconds asked for after a Stale Cookie error (RFC 9260 section 5.2.6)."""
+
+
+class Tcb:
+    __slots__ = (
+        "association_id",
+        "settings",
+        "shared",
+        "state",
+        "local_port",
+        "peer_port",
+        "local_tag",
+        "peer_tag",
+        "local_tie_tag",
+        "peer_tie_tag",
+        "initial_tsn",
+        "accepted",
+        "paths",
+        "reply_path",
+        "timers",
+        "sender",
+        "receiver",
+        "handshake",
+        "error_count",
+        "control",
+        "shutdown_wanted",
+        "was_established",
+        "acknowledged",
+        "dry_reported",
+        "sack_wanted",
+    )
+
+    def __init__(
+        self,
+        association_id: int,
+        settings: Settings,
+        shared: Surroundings,
+        route: Route,
+        ports: tuple[int, int],
+        *,
+        local_tag: int,
+        initial_tsn: int,
+    ) -> None:
+        self.association_id = association_id
+        self.settings = settings
+        self.shared = shared
+        self.state = State.CLOSED
+        self.local_port, self.peer_port = ports
+        self.local_tag = local_tag
+        self.peer_tag = 0
+        # RFC 9260 section 5.2.2: nonces of their own, so that a cookie does not show the tags in use.
+        self.local_tie_tag = 0
+        self.peer_tie_tag = 0
+        self.initial_tsn = initial_tsn
+        """Of the TSNs that are sent."""
+        self.accepted = False
+        self.paths = Paths(Path(route, settings, shared.route_table.path_mtu(route), confirmed=True))
+        self.reply_path = self.paths.primary
+        """Where the last packet came from (RFC 9260 section 6.4: replies go there)."""
+        self.timers = Timers()
+        self.sender = Sender(settings, self.paths, initial_tsn, settings.outbound_streams, 0)
+        self.receiver = Receiver(association_id, shared.events, shared.counters, settings, 1, 0)
+        self.handshake: Handshake | None = None
+        self.error_count = 0
+        """Retransmissions in a row, for the association as a whole (RFC 9260 section 8.1)."""
+        self.control: list[tuple[bytes, Path | None]] = []
+        """Control chunks that wait for the next packet; None: to the current path."""
+        self.shutdown_wanted = False
+        """The user closed before the association was up."""
+        self.was_established = False
+        self.acknowledged = Acknowledged(association_id)
+        self.dry_reported = True
+        self.sack_wanted = False
+        """A SACK has to leave with the next flush."""
+
+    # --- states ---
+
+    def enter(self, state: State) -> None:
+        if state not in TRANSITIONS[self.state]:
+            raise AssertionError(f"no transition from {self.state.value} to {state.value}")
+        self.state = state
+        if state is State.ESTABLISHED:
+            self.was_established = True
+        elif state is State.CLOSED:
+            self.timers.stop_all()
+            self.control.clear()
+            for path in self.paths:
+                path.t3_deadline = path.heartbeat_deadline = path.heartbeat_timeout = inf
+
+    def report(self, event: Event) -> None:
+        self.shared.events.append(event)
+
+    def set_peer(
+        self,
+        *,
+        tag: int,
+        initial_tsn: int,
+        a_rwnd: int,
+        outbound_streams: int,
+        inbound_streams: int,
+    ) -> None:
+        """What INIT, INIT ACK or a cookie told of the peer: ready to receive, and to send up to ``a_rwnd`` bytes."""
+        self.peer_tag = tag
+        self.receiver = Receiver(
+            self.association_id,
+            self.shared.events,
+            self.shared.counters,
+            self.settings,
+            initial_tsn,
+            inbound_streams,
+        )
+        self.sender.rwnd = a_rwnd
+        self.sender.outbound_streams = outbound_streams
+
+    # --- packets ---
+
+    def queue(self, chunk: bytes, path: Path | None = None) -> None:
+        """Have a control chunk sent with the next packet to ``path`` (None: the current one)."""
+        self.control.append((chunk, path))
+
+    def send_now(self, chunks: Sequence[bytes], path: Path) -> None:
+        """Send a packet of just these chunks."""
+        self.shared.out.append((path.route, encode(self.local_port, self.peer_port, self.peer_tag, chunks)))
+
+    # --- failure ---
+
+    def count_error(self, path: Path) -> bool:
+        """A transmission to ``path`` was not answered (RFC 9260 sections 8.1 and 8.2). False: the peer is given
+        up."""
+        self.error_count += 1
+        self.count_path_error(path)
+        if self.error_count > self.settings.association_max_retrans:
+            self.lose(Loss.TIMED_OUT)
+            return False
+        return True
+
+    def count_path_error(self, path: Path) -> None:
+        """Only the path's counter: the association goes on (section 8.2)."""
+        if path.state is PathState.INACTIVE:
+            return
+        path.error_count += 1
+        if path.error_count > path.path_max_retrans:
+            path.state = PathState.INACTIVE
+            self.report(PathChanged(self.association_id, path.address, PathChange.UNREACHABLE))
+
+    def path_works(self, path: Path) -> None:
+        """Something sent to ``path`` was acknowledged (RFC 9260 section 8.2)."""
+        path.error_count = 0
+        if path.state is PathState.INACTIVE:
+            path.state = PathState.ACTIVE
+            self.report(PathChanged(self.association_id, path.address, PathChange.AVAILABLE))
+
+    def note_acknowledged(self) -> None:
+        """A SACK, or what stands for one, has been processed: tell the paths and the user what it freed."""
+        freed = False
+        for path in self.paths:
+            if path.newly_acked:
+                freed = True
+                self.path_works(path)
+        if freed:
+            # RFC 9260 section 8.1: the peer answers.
+            self.error_count = 0
+            self.report(self.acknowledged)
+
+    def abort(self, causes: list[Cause], loss: Loss = Loss.LOCAL) -> None:
+        """Send ABORT and end the association (RFC 9260 section 9.1)."""
+        chunk = Abort(causes).encode()
+        if self.state is not State.COOKIE_WAIT:
+            # In COOKIE-WAIT the peer's tag is not known, and it holds no state that could be aborted.
+            path = self.paths.current()
+            room = path.packet_size - 12
+            self.send_now([chunk if len(chunk) <= room else Abort([]).encode()], path)
+        self.lose(loss, causes[0].code if causes else 0, chunk)
+
+    def lose(self, loss: Loss, cause: int = 0, abort: bytes = b"") -> None:
+        """End the association and tell the user, with every message that the peer has not acknowledged."""
+        established = self.was_established
+        self.receiver.abort_partial_delivery()
+        self.enter(State.CLOSED)
+        self.report(AssociationLost(self.association_id, loss, established, cause, abort))
+        for message, sent in self.sender.take_undelivered():
+            self.report_failed(message, sent=sent, error=cause)
+
+    def report_failed(self, message: Message, *, sent: bool, error: int = 0) -> None:
+        self.report(
+            SendFailed(
+                self.association_id,
+                message.stream_id,
+                message.ppid,
+                message.context,
+                message.unordered,
+                sent,
+                error,
+                message.data,
+            )
+        )
+
+    def report_shutdown(self) -> None:
+        self.report(ShutdownReceived(self.association_id))
