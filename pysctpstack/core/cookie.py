@@ -7,7 +7,7 @@ stack has.
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import inf
 from struct import Struct, error
 from typing import Final
@@ -24,6 +24,10 @@ _KEY_SIZE: Final = 32
 class Cookie:
     """The contents. Tags and TSNs are 32 bits; times are seconds of the stack's clock."""
 
+    route: Route
+    """Where the INIT ACK went to."""
+    addresses: list[str]
+    """Further addresses that the peer listed."""
     created_at: float
     lifespan: float
     local_tag: int
@@ -37,10 +41,6 @@ class Cookie:
     peer_port: int
     outbound_streams: int
     inbound_streams: int
-    route: Route
-    """Where the INIT ACK went to."""
-    addresses: list[str] = field(default_factory=list)
-    """Further addresses that the peer listed."""
 
     def is_stale(self, now: float) -> bool:
         return now - self.created_at > self.lifespan
@@ -79,8 +79,8 @@ class Cookie:
         if len(packed) != _FIXED.size + length:
             raise ValueError(f"{len(packed)} bytes, {_FIXED.size + length} are announced")
         peer, local, *addresses = packed[_FIXED.size :].decode().split("\0")
-        # The dataclass names its fields in the order in which they are packed; route and addresses come last.
-        return cls(*fields[:13], Route(peer, port, local), addresses)
+        # The fields after these two are in the order in which they are packed.
+        return cls(Route(peer, port, local), addresses, *fields[:-2])
 
 
 class CookieJar:

@@ -331,6 +331,8 @@ def answer_init(
                 tcb.peer_tie_tag = shared.random32() | 1
             tie_tags = (tcb.local_tie_tag, tcb.peer_tie_tag)
     cookie = Cookie(
+        route,
+        [address for address in parameters.addresses if address != route.peer],
         now,
         settings.valid_cookie_life + parameters.preservative,
         local_tag,
@@ -343,8 +345,6 @@ def answer_init(
         peer_port,
         min(settings.outbound_streams, init.inbound_streams),
         min(settings.max_inbound_streams, init.outbound_streams),
-        route,
-        [address for address in parameters.addresses if address != route.peer],
     )
     # The cookie first, then what was not recognized, as far as it fits: an answer is never a burden on the path.
     answers: list[Parameter] = [StateCookie(jar.sign(cookie))]
