@@ -139,9 +139,10 @@ class Association:
             # The chunk is not what it claims to be: it and what follows are dropped, what came before is done.
             tcb.shared.count(error.reason)
         if had_data:
-            if tcb.receiver.end_of_packet(now):
-                if tcb.state is State.SHUTDOWN_SENT:
-                    tcb.receiver.ack.due = False
+            if tcb.receiver.end_of_packet(now) and tcb.state is not State.SHUTDOWN_SENT:
+                if tcb.control:
+                    # RFC 9260 section 5.1.5, 6: a COOKIE ACK precedes the SACK; other chunks may share the packet.
+                    tcb.sack_wanted = True
                 else:
                     output.send_sack(tcb)
             if tcb.state is State.SHUTDOWN_SENT:
@@ -185,7 +186,8 @@ class Association:
         """RFC 9260 section 3.2: the two highest bits tell what to do. False: skip the rest of the packet."""
         tcb = self.tcb
         tcb.shared.count("unknown_chunk")
-        if cp.chunk_reported(type_):
+        # RFC 9260 section 8.5: in COOKIE-WAIT there is no tag yet to answer under.
+        if cp.chunk_reported(type_) and tcb.state is not State.COOKIE_WAIT:
             room = tcb.reply_path.packet_size - 12 - 8
             # Padded as it came, or would have come: the cause's length tells its true size.
             tcb.queue(
@@ -222,7 +224,7 @@ class Association:
         heartbeat.on_heartbeat_ack(self.tcb, HeartbeatAck.decode(flags, datagram[start:end]).info, now)
 
     def _on_abort(self, datagram: bytes, flags: int, start: int, end: int, _now: float) -> None:
-        if flags & cp.FLAG_T:
+        if flags & cp.FLAG_T and self.tcb.local_tag != self.tcb.peer_tag:
             # RFC 9260 section 8.5.1, B: with the T bit the tag has to be the peer's, and this is ours.
             self.tcb.shared.count("abort_with_wrong_tag")
             return
@@ -231,6 +233,12 @@ class Association:
     def aborted(self, chunk: bytes) -> None:
         """The peer's ABORT, its tag checked: the association is gone (RFC 9260 section 9.1)."""
         tcb = self.tcb
+        if chunk[1] & cp.FLAG_T and tcb.state is State.SHUTDOWN_ACK_SENT:
+            # RFC 9260 sections 8.4 and 9.2: the peer has no association any more, and all data was acknowledged both
+            # ways. A duplicate that came behind our SHUTDOWN ACK was answered so, and the answer overtook the SHUTDOWN
+            # COMPLETE; to a SHUTDOWN ACK that peer would answer SHUTDOWN COMPLETE.
+            shutdown.on_shutdown_complete(tcb)
+            return
         try:
             causes = Abort.decode(chunk[1], chunk[4:]).causes
         except PacketError:
@@ -260,7 +268,7 @@ class Association:
         shutdown.on_shutdown_ack(self.tcb, int.from_bytes(datagram[4:8], "big"))
 
     def _on_shutdown_complete(self, _datagram: bytes, flags: int, _start: int, _end: int, _now: float) -> None:
-        if flags & cp.FLAG_T:
+        if flags & cp.FLAG_T and self.tcb.local_tag != self.tcb.peer_tag:
             # RFC 9260 section 8.5.1, C
             self.tcb.shared.count("shutdown_complete_with_wrong_tag")
             return
@@ -291,7 +299,7 @@ class Association:
             elif timer == timers.T5_SHUTDOWN_GUARD:
                 shutdown.on_t5(tcb)
             elif timer == timers.DELAYED_SACK:
-                tcb.sack_wanted = True
+                tcb.sack_wanted = tcb.sack_wanted or tcb.receiver.ack.unacknowledged > 0
             elif timer == timers.WINDOW_PROBE:
                 tcb.sender.allow_probe()
             elif timer == timers.LIFETIME:

@@ -15,7 +15,7 @@ from typing import Final
 from pysctpstack.core.entropy import Entropy
 from pysctpstack.core.route import Route
 
-_FIXED: Final = Struct("!ddIIIIIIIHHHHHH")
+_FIXED: Final = Struct("!ddIIIIIIIHHHHHHH")
 _MAC_SIZE: Final = 16
 _KEY_SIZE: Final = 32
 
@@ -63,6 +63,7 @@ class Cookie:
                 self.outbound_streams,
                 self.inbound_streams,
                 self.route.port,
+                self.route.local_port,
                 len(texts),
             )
             + texts
@@ -75,12 +76,12 @@ class Cookie:
             fields = _FIXED.unpack_from(packed)
         except error as wrong:
             raise ValueError(str(wrong)) from None
-        *_, port, length = fields
+        *_, port, local_port, length = fields
         if len(packed) != _FIXED.size + length:
             raise ValueError(f"{len(packed)} bytes, {_FIXED.size + length} are announced")
         peer, local, *addresses = packed[_FIXED.size :].decode().split("\0")
         # The fields after these two are in the order in which they are packed.
-        return cls(Route(peer, port, local), addresses, *fields[:-2])
+        return cls(Route(peer, port, local, local_port), addresses, *fields[:-3])
 
 
 class CookieJar:

@@ -39,6 +39,7 @@ FIRST_ASSOCIATION_ID = 3
 """0, 1 and 2 are SCTP_FUTURE_ASSOC, SCTP_CURRENT_ASSOC and SCTP_ALL_ASSOC (RFC 6458 section 7.2)."""
 
 _COMMON_HEADER = 12
+_SETUP_STATES = (State.COOKIE_WAIT, State.COOKIE_ECHOED)
 _unpack_header = HEADER.unpack_from
 
 
@@ -115,7 +116,8 @@ class Endpoint:
 
         ValueError: there is one between these ports and this address already.
         """
-        if (local_port, peer_port, route.peer) in self.by_peer:
+        holder = self.by_peer.get((local_port, peer_port, route.peer))
+        if holder is not None and holder.tcb.state is not State.CLOSED:
             raise ValueError(f"there is an association between port {local_port} and {route.peer} port {peer_port}")
         tcb = Tcb(
             self._new_id(),
@@ -155,7 +157,11 @@ class Endpoint:
     def _index_addresses(self, association: Association) -> None:
         tcb = association.tcb
         for address in tcb.paths.by_address:
-            self.by_peer.setdefault((tcb.local_port, tcb.peer_port, address), association)
+            key = (tcb.local_port, tcb.peer_port, address)
+            holder = self.by_peer.get(key)
+            # An association that has just ended may still be there.
+            if holder is None or holder.tcb.state is State.CLOSED:
+                self.by_peer[key] = association
 
     def _forget(self, association: Association) -> None:
         tcb = association.tcb
@@ -264,7 +270,7 @@ class Endpoint:
     def _learn_port(self, path: Path, route: Route) -> None:
         """RFC 6951 section 5.4: the peer's UDP port is where its last packet came from, the tag being right."""
         self.shared.count("udp_port_changed")
-        path.route = Route(path.route.peer, route.port, path.route.local)
+        path.route = Route(path.route.peer, route.port, path.route.local, route.local_port)
 
     def _receive_slowly(
         self,
@@ -290,7 +296,12 @@ class Endpoint:
             self._on_cookie_echo(route, datagram, chunks[0], ports, tag, received, now)
             return
         association = self.by_peer.get((*ports, route.peer))
-        if association is None or association.tcb.state is State.CLOSED:
+        if (
+            association is None
+            or association.tcb.state is State.CLOSED
+            # RFC 9260 section 8.5.1, E: it belongs to an association before the one that is being set up.
+            or (association.tcb.state in _SETUP_STATES and any(chunk[0] == cp.SHUTDOWN_ACK for chunk in chunks))
+        ):
             ootb.answer(
                 self.shared,
                 self.reply_limit,
@@ -385,6 +396,10 @@ class Endpoint:
             cause = RestartNewEncapsulationPort(path.route.port, route.port)
             abort = encode(*ports, init.initiate_tag, [Abort([cause]).encode()])
             self.shared.out.append((route, abort))
+            return
+        if path is None and tcb.state is State.COOKIE_WAIT:
+            # RFC 9260 section 5.2.1, 1: an INIT ACK goes only to an address that the user named.
+            self.shared.count("init_from_other_address")
             return
         if tcb.state is State.SHUTDOWN_ACK_SENT:
             # RFC 9260 section 9.2: the SHUTDOWN COMPLETE was lost; the peer needs the SHUTDOWN ACK again.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from math import inf
 
 from pysctpstack.core import heartbeat, shutdown
 from pysctpstack.core.cookie import Cookie, CookieJar
@@ -225,8 +226,9 @@ def on_stale_cookie(tcb: Tcb, now: float) -> None:
     if tcb.state is not State.COOKIE_ECHOED or handshake is None:
         tcb.shared.count("stale_cookie_unexpected")
         return
-    handshake.attempts += 1
-    if handshake.attempts > tcb.settings.max_init_retransmits:
+    # Counted by itself: an INIT ACK makes ``attempts`` 0 again, and a peer whose cookies are always stale sends both.
+    handshake.stale_cookies += 1
+    if handshake.stale_cookies > tcb.settings.max_init_retransmits:
         tcb.lose(Loss.TIMED_OUT)
         return
     # Twice the measured round-trip time, and no more than a second beyond it.
@@ -314,7 +316,8 @@ def answer_init(
         check_fixed_fields(init)
         parameters = sort_out(init.parameters)
         if tcb is not None:
-            _refuse_new_addresses(tcb, parameters.addresses)
+            # The source is an address of the peer as much as those that are listed (section 5.1.2).
+            _refuse_new_addresses(tcb, [route.peer, *parameters.addresses])
     except BadInit as bad:
         answer(Abort([bad.cause]).encode())
         return
@@ -472,6 +475,9 @@ def on_restart(tcb: Tcb, cookie: Cookie, now: float) -> None:
     for path in tcb.paths:
         path.reset_congestion()
         path.error_count = 0
+        # A HEARTBEAT to the peer before its restart will not be answered.
+        path.heartbeat_timeout = inf
+        path.heartbeat_nonce = b""
     unread = tcb.receiver.unread
     tcb.sender = Sender(tcb.settings, tcb.paths, cookie.local_initial_tsn, cookie.outbound_streams, cookie.peer_a_rwnd)
     _take_peer(tcb, cookie)

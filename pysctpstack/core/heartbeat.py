@@ -76,7 +76,7 @@ def on_timeout(tcb: Tcb, path: Path, now: float) -> None:
         # RFC 9260 sections 5.4 and 8.1: other paths can't end an association that works.
         tcb.count_path_error(path)
     schedule(tcb, path, now)
-    if path.state is PathState.ACTIVE:
+    if path.state is PathState.ACTIVE and path.heartbeat_interval:
         # An unanswered HEARTBEAT on a path in use is followed by another soon, not after a whole interval.
         path.heartbeat_deadline = min(path.heartbeat_deadline, now + path.rto.rto)
 

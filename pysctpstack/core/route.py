@@ -16,6 +16,8 @@ class Route(NamedTuple):
     peer: str
     port: int
     local: str = ""
+    local_port: int = 0
+    """The local UDP port, where a stack has several; 0: its first."""
 
 
 class RouteTable(Protocol):

@@ -70,6 +70,8 @@ def on_data_while_sent(tcb: Tcb, now: float) -> None:
     else:
         tcb.receiver.ack.sent()
     tcb.error_count = 0
+    # The last SHUTDOWN of a batch says what the others would.
+    tcb.control = [(chunk, path) for chunk, path in tcb.control if chunk[0] != Shutdown.type]
     _send_shutdown(tcb, now)
 
 
@@ -89,8 +91,7 @@ def on_shutdown(tcb: Tcb, cumulative_tsn: int, now: float) -> None:
         # Our SHUTDOWN ACK may have been lost; T2-shutdown goes on as it is.
         tcb.queue(ShutdownAck().encode(), tcb.reply_path)
         return
-    rwnd = tcb.sender.rwnd + tcb.sender.in_flight
-    outcome = tcb.sender.on_sack(cumulative_tsn, rwnd, (), now)
+    outcome = tcb.sender.on_shutdown(cumulative_tsn, now)
     if outcome is SackOutcome.NEVER_SENT:
         tcb.abort([ProtocolViolation(b"SHUTDOWN acknowledges a TSN that was never sent")], Loss.PROTOCOL)
         return

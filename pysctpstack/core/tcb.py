@@ -67,6 +67,8 @@ class Handshake:
     """An ERROR chunk that reports parameters of the INIT ACK, bundled with the COOKIE ECHO."""
     attempts: int = 0
     """Retransmissions of the INIT, or of the COOKIE ECHO."""
+    stale_cookies: int = 0
+    """Stale Cookie errors, each of which has begun the handshake anew."""
     cookie_sent_at: float = 0.0
     preservative: int = 0
     """Milliseconds asked for after a Stale Cookie error (RFC 9260 section 5.2.6)."""
@@ -180,7 +182,7 @@ class Tcb:
             initial_tsn,
             inbound_streams,
         )
-        self.sender.rwnd = a_rwnd
+        self.sender.rwnd = self.sender.largest_rwnd = a_rwnd
         self.sender.outbound_streams = outbound_streams
 
     # --- packets ---

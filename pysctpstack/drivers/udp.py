@@ -45,9 +45,7 @@ RECEIVE_CALLS = 64
 SEND_PATIENCE = 0.010
 """Seconds that one call of ``send`` waits for room in the system's buffers, all its datagrams together."""
 
-_KNOWN_ROUTES = (
-    4_096  # routes remembered, each way; a flood of forged sources evicts, and costs look-ups only
-)
+_KNOWN_ROUTES = 4_096  # routes remembered, each way; a flood of forged sources evicts, and costs look-ups only
 _ERROR_BACKLOG = 256  # ICMP errors kept for `errors`
 _PENDING_RETRIES = 2
 
@@ -147,9 +145,7 @@ class UdpSockets:
             self._bindings[sock] = configure(sock, self.levers)
         self.sockets = list(self._bindings)
         self.port: int = self.sockets[0].getsockname()[1]
-        self.receive_buffer = min(
-            sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) for sock in self.sockets
-        )
+        self.receive_buffer = min(sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) for sock in self.sockets)
 
     # --- receiving ---
 
@@ -164,11 +160,7 @@ class UdpSockets:
         if binding is None:
             return []
         errors_before = self.counters.receive_errors
-        batch = (
-            self._receive_messages(binding, limit)
-            if binding.messages
-            else self._receive_plain(binding, limit)
-        )
+        batch = self._receive_messages(binding, limit) if binding.messages else self._receive_plain(binding, limit)
         self.counters.datagrams_received += len(batch)
         if binding.icmp and (not batch or self.counters.receive_errors != errors_before):
             # As long as the error queue holds anything, the system calls the socket readable.
@@ -287,9 +279,7 @@ class UdpSockets:
         assert platform.MSG_ERRQUEUE is not None
         for _ in range(_ERROR_BACKLOG):
             try:
-                quoted, messages, _, address = binding.sock.recvmsg(
-                    2_048, ancillary.SPACE, platform.MSG_ERRQUEUE
-                )
+                quoted, messages, _, address = binding.sock.recvmsg(2_048, ancillary.SPACE, platform.MSG_ERRQUEUE)
             except OSError:
                 return
             number, here = 0, binding.local
@@ -306,9 +296,7 @@ class UdpSockets:
             peer = routes.address_text(address)
             route = Route(peer, address[1], here)
             if route not in self._targets and Route(peer, address[1]) in self._targets:
-                route = Route(
-                    peer, address[1]
-                )  # it was sent with the choice of the source left to the system
+                route = Route(peer, address[1])  # it was sent with the choice of the source left to the system
             self.counters.icmp_errors += 1
             self._errors.append((route, quoted, number))
 

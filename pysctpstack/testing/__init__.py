@@ -3,6 +3,7 @@ sleeping.
 """
 
 from pysctpstack.testing.clock import VirtualClock
+from pysctpstack.testing.entropy import SeededEntropy
 from pysctpstack.testing.host import Host, SansIOEndpoint, seeded_bytes
 from pysctpstack.testing.link import DEFAULT_QUEUE, Fate, Link
 from pysctpstack.testing.nat import Binding, Nat
@@ -26,4 +27,5 @@ __all__ = [
     "has_chunk",
     "chunk_types",
     "seeded_bytes",
+    "SeededEntropy",
 ]

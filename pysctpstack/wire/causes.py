@@ -71,9 +71,7 @@ class MissingMandatoryParameter:
         types = tlv.unpack_u16s(value[4:], "bad_cause_length")
         count = _U32.unpack_from(value)[0]
         if count != len(types):
-            raise PacketError(
-                "bad_cause_length", f"{count} missing parameters announced, {len(types)} listed"
-            )
+            raise PacketError("bad_cause_length", f"{count} missing parameters announced, {len(types)} listed")
         return cls(types)
 
 
@@ -286,9 +284,7 @@ class RestartNewEncapsulationPort:
 
     def encode(self) -> bytes:
         """The whole cause, padded."""
-        return tlv.encode(
-            cp.CAUSE_RESTART_NEW_ENCAPSULATION_PORT, _U16_U16.pack(self.current_port, self.new_port)
-        )
+        return tlv.encode(cp.CAUSE_RESTART_NEW_ENCAPSULATION_PORT, _U16_U16.pack(self.current_port, self.new_port))
 
     @classmethod
     def decode(cls, value: bytes) -> RestartNewEncapsulationPort:
@@ -460,6 +456,5 @@ def decode_cause(code: int, value: bytes) -> Cause:
 def decode_causes(data: bytes, start: int, end: int) -> list[Cause]:
     """The causes in ``data[start:end]``, in order; PacketError as `decode_cause` and `tlv.walk`."""
     return [
-        decode_cause(code, data[value_start:value_end])
-        for code, value_start, value_end in tlv.walk(data, start, end)
+        decode_cause(code, data[value_start:value_end]) for code, value_start, value_end in tlv.walk(data, start, end)
     ]

@@ -120,8 +120,7 @@ def _parameter(parameter: p.Parameter) -> str:
 
 def _causes(causes: Sequence[Cause]) -> str:
     return " ".join(
-        f"cause-{cause.code}" if isinstance(cause, UnknownCause) else cp.CAUSE_NAMES[cause.code]
-        for cause in causes
+        f"cause-{cause.code}" if isinstance(cause, UnknownCause) else cp.CAUSE_NAMES[cause.code] for cause in causes
     )
 
 

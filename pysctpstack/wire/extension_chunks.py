@@ -188,8 +188,7 @@ class IForwardTsn:
         if len(value) % 8 != 4:
             raise PacketError("bad_chunk_length", f"{len(value)} bytes do not hold streams of 8")
         streams = [
-            (stream_id, bool(flags & 1), mid)
-            for stream_id, flags, mid in _I_FORWARD_STREAM.iter_unpack(value[4:])
+            (stream_id, bool(flags & 1), mid) for stream_id, flags, mid in _I_FORWARD_STREAM.iter_unpack(value[4:])
         ]
         return cls(_U32.unpack_from(value)[0], streams)
 
@@ -222,9 +221,7 @@ class IData:
 
     def encode(self) -> bytes:
         """The whole chunk, padded; the TSN and MID may be unwrapped."""
-        fixed = _I_DATA.pack(
-            self.tsn & 0xFFFFFFFF, self.stream_id, 0, self.mid & 0xFFFFFFFF, self.ppid_or_fsn
-        )
+        fixed = _I_DATA.pack(self.tsn & 0xFFFFFFFF, self.stream_id, 0, self.mid & 0xFFFFFFFF, self.ppid_or_fsn)
         return tlv.encode_chunk(cp.I_DATA, self.flags, fixed + self.payload)
 
     @classmethod

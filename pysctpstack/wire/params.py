@@ -311,9 +311,7 @@ class DeleteIpAddress:
 
     def encode(self) -> bytes:
         """The whole parameter, padded."""
-        return tlv.encode(
-            cp.PARAM_DELETE_IP, _U32.pack(self.correlation_id) + tlv.join([self.address.encode()])
-        )
+        return tlv.encode(cp.PARAM_DELETE_IP, _U32.pack(self.correlation_id) + tlv.join([self.address.encode()]))
 
     @classmethod
     def decode(cls, value: bytes) -> DeleteIpAddress:
@@ -332,9 +330,7 @@ class SetPrimaryAddress:
 
     def encode(self) -> bytes:
         """The whole parameter, padded."""
-        return tlv.encode(
-            cp.PARAM_SET_PRIMARY, _U32.pack(self.correlation_id) + tlv.join([self.address.encode()])
-        )
+        return tlv.encode(cp.PARAM_SET_PRIMARY, _U32.pack(self.correlation_id) + tlv.join([self.address.encode()]))
 
     @classmethod
     def decode(cls, value: bytes) -> SetPrimaryAddress:

@@ -18,9 +18,7 @@ def _blocks(gaps: int, duplicates: int) -> Struct:
     return Struct(f"!{2 * gaps}H{duplicates}I")
 
 
-def encode(
-    cumulative_tsn: int, a_rwnd: int, gaps: Sequence[tuple[int, int]], duplicates: Sequence[int]
-) -> bytes:
+def encode(cumulative_tsn: int, a_rwnd: int, gaps: Sequence[tuple[int, int]], duplicates: Sequence[int]) -> bytes:
     """The whole chunk.
 
     ``gaps``: (start, end), both inclusive, as offsets from the cumulative TSN, 1 to 65,535.
@@ -34,16 +32,12 @@ def encode(
     length = 16 + 4 * (count_of_gaps + count_of_duplicates)
     if length > 0xFFFF:
         raise ValueError(f"{count_of_gaps} gaps and {count_of_duplicates} duplicates do not fit into a SACK")
-    return _EMPTY.pack(
-        3, 0, length, cumulative_tsn & 0xFFFFFFFF, a_rwnd, count_of_gaps, count_of_duplicates
-    ) + _blocks(count_of_gaps, count_of_duplicates).pack(
-        *chain.from_iterable(gaps), *[tsn & 0xFFFFFFFF for tsn in duplicates]
-    )
+    return _EMPTY.pack(3, 0, length, cumulative_tsn & 0xFFFFFFFF, a_rwnd, count_of_gaps, count_of_duplicates) + _blocks(
+        count_of_gaps, count_of_duplicates
+    ).pack(*chain.from_iterable(gaps), *[tsn & 0xFFFFFFFF for tsn in duplicates])
 
 
-def decode(
-    datagram: bytes, start: int, end: int
-) -> tuple[int, int, tuple[tuple[int, int], ...], tuple[int, ...]]:
+def decode(datagram: bytes, start: int, end: int) -> tuple[int, int, tuple[tuple[int, int], ...], tuple[int, ...]]:
     """Cumulative TSN, a_rwnd, gaps and duplicate TSNs of the chunk whose value is ``datagram[start:end]``.
 
     Shapes as in `encode`, TSNs as on the wire. Gaps are as the peer sent them: unordered, overlapping or

@@ -30,9 +30,7 @@ def walk(data: bytes, start: int, end: int) -> list[tuple[int, int, int]]:
             raise PacketError("bad_parameter_length", f"{end - position} bytes left, a header has 4")
         type_, length = _TYPE_LENGTH.unpack_from(data, position)
         if length < 4 or length > end - position:
-            raise PacketError(
-                "bad_parameter_length", f"type {type_:#x}: {length}, {end - position} bytes left"
-            )
+            raise PacketError("bad_parameter_length", f"type {type_:#x}: {length}, {end - position} bytes left")
         found.append((type_, position + 4, position + length))
         position += (length + 3) & ~3
     return found
@@ -61,9 +59,7 @@ def encode_chunk(type: int, flags: int, value: bytes) -> bytes:  # noqa: A002
     """One whole chunk, padded to a multiple of 4 bytes; ValueError beyond 65,535 bytes."""
     length = 4 + len(value)
     if length > 0xFFFF:
-        raise ValueError(
-            f"a chunk value of {len(value)} bytes is longer than a length field of 16 bits can say"
-        )
+        raise ValueError(f"a chunk value of {len(value)} bytes is longer than a length field of 16 bits can say")
     return b"".join((_CHUNK_HEADER.pack(type, flags, length), value, PADDING[length & 3]))
 
 

@@ -19,7 +19,7 @@ anew."""
 
 
 class AckPolicy:
-    __slots__ = ("frequency", "train_after", "unacknowledged", "immediate", "due", "steady_bytes", "last_data_at")
+    __slots__ = ("frequency", "train_after", "unacknowledged", "immediate", "due", "had_gaps", "steady_bytes", "last_data_at")
 
     def __init__(self, settings: Settings) -> None:
         self.frequency = settings.sack_frequency
@@ -30,16 +30,20 @@ class AckPolicy:
         self.immediate = True
         self.due = False
         """A SACK has to leave at the end of this batch."""
+        self.had_gaps = False
+        """TSNs were missing after the packet before."""
         self.steady_bytes = 0
         """Bytes received since the start, an idle time or a gap."""
         self.last_data_at = 0.0
 
     def packet_received(self, size: int, has_gaps: bool, now: float) -> bool:
         """A packet with DATA has been processed. True: send a SACK now, before the next packet of the batch."""
-        if has_gaps:
+        if has_gaps or self.had_gaps:
             self.steady_bytes = 0
-            # RFC 9260 section 7.2.4: every packet is acknowledged until the hole is filled.
+            # RFC 9260 section 7.2.4: every packet is acknowledged until the hole is filled; and the one that fills it
+            # (RFC 5681 section 4.2), which a sender in Fast Recovery may be waiting for.
             self.immediate = True
+            self.had_gaps = has_gaps
         elif now - self.last_data_at > IDLE_AFTER:
             self.steady_bytes = 0
         self.last_data_at = now

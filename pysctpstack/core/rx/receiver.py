@@ -15,6 +15,7 @@ from pysctpstack.core.rx.ack_policy import AckPolicy
 from pysctpstack.core.rx.reassembly import Reassembly, Run
 from pysctpstack.core.rx.tsn_map import TsnMap
 from pysctpstack.core.settings import Settings
+from pysctpstack.errors import PacketError
 from pysctpstack.events import Event, MessageReceived, PartialDeliveryAborted
 from pysctpstack.wire import data, sack
 from pysctpstack.wire.codepoints import DATA_FLAG_B, DATA_FLAG_E, DATA_FLAG_I, DATA_FLAG_U
@@ -102,11 +103,17 @@ class Receiver:
     # --- DATA chunks ---
 
     def on_data(self, datagram: bytes, flags: int, start: int, end: int) -> int:
-        """Process the DATA chunk whose value is ``datagram[start:end]``; one of the outcomes above."""
+        """Process the DATA chunk whose value is ``datagram[start:end]``; one of the outcomes above.
+
+        PacketError: it is too short to be one.
+        """
         size = end - start - _FIELDS_SIZE
-        tsn, stream_id, ssn, ppid = _unpack(datagram, start)
         if size <= 0:
+            if size < 0:
+                # RFC 9260 section 3.3.1: not even the fixed fields are there.
+                raise PacketError("bad_chunk_length", f"{end - start} bytes of DATA, {_FIELDS_SIZE} are fixed")
             return NO_USER_DATA
+        tsn, stream_id, ssn, ppid = _unpack(datagram, start)
         map_ = self.tsn_map
         tsn = map_.unwrap(tsn)
         self.packet_bytes += size
@@ -144,12 +151,16 @@ class Receiver:
         return self._reassemble(tsn, flags, stream_id, ssn, ppid, datagram[start + _FIELDS_SIZE : end])
 
     def _has_room(self, tsn: int, size: int) -> bool:
-        """Whether a chunk may exceed the buffer: only one that fills a gap, and within twice the buffer.
+        """Whether a chunk may exceed the buffer: the one that closes an open window, and what fills a gap, within
+        twice the buffer.
 
-        RFC 9260 section 6.2 has a receiver drop the highest TSN it holds in favour of one that fills a gap. Taking
+        RFC 9260 section 6.2 drops new data while the announced window is 0; a peer whose fragments are larger than
+        what is left would never get on otherwise. The same section has a receiver drop the highest TSN it holds in favour of one that fills a gap. Taking
         both costs
         no more than a second buffer and needs no revoked acknowledgement.
         """
+        if self.advertised_window() > 0:
+            return True
         if tsn >= self.tsn_map.largest:
             return False
         return self.unread + self.reassembly.held + size <= 2 * self.receive_buffer

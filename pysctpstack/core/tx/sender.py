@@ -24,6 +24,8 @@ MAX_OUTSTANDING: Final = 65_535
 """TSNs in flight: as far as Gap Ack Blocks reach (section 3.3.4), and below the limit on messages of a stream
 (section 6.1)."""
 MISSES_TO_RETRANSMIT: Final = 3
+MIN_PAYLOAD: Final = 512
+"""The least that a small window of the peer makes of a fragment."""
 MAX_PAYLOAD: Final = 65_532 - data.HEADER_SIZE
 """User data of the largest DATA chunk that ends on a 4-byte boundary."""
 
@@ -71,6 +73,7 @@ class Sender:
         "next_ssn",
         "outbound_streams",
         "rwnd",
+        "largest_rwnd",
         "in_flight",
         "buffered",
         "gap_blocks",
@@ -101,6 +104,8 @@ class Sender:
         self.next_ssn: dict[int, int] = {}
         self.outbound_streams = outbound_streams
         self.rwnd = peer_a_rwnd
+        self.largest_rwnd = peer_a_rwnd
+        """The largest window that the peer has announced."""
         self.in_flight = 0
         """User data sent and neither acknowledged nor marked for retransmission: what counts against rwnd."""
         self.buffered = 0
@@ -183,6 +188,10 @@ class Sender:
     def max_payload(self, path: Path) -> int:
         """User data of the largest DATA chunk to ``path`` (RFC 9260 section 6.9)."""
         size = min(path.packet_size - COMMON_HEADER - _HEADER, MAX_PAYLOAD)
+        if 2 * size > self.largest_rwnd:
+            # RFC 9260 section 6.1, A and RFC 1122 section 4.2.3.4: half the peer's buffer is worth sending; a chunk
+            # that needs all of it, or more, would wait for an empty buffer each time, or for ever.
+            size = max(min(size, self.largest_rwnd // 2), MIN_PAYLOAD)
         return min(size, self.max_segment) if self.max_segment else size
 
     def waits_for_window(self) -> bool:
@@ -291,8 +300,6 @@ class Sender:
             return None
         path = self._path_for(message)
         congestion = path.congestion
-        if congestion.flight_size == 0 and now - path.last_sent_at > path.rto.rto and path.last_sent_at > 0:
-            congestion.idle(int((now - path.last_sent_at) / path.rto.rto))
         if not self._may_send_new(message, path):
             return None
         bundled = room_used if path is used_path else 0
@@ -359,6 +366,9 @@ class Sender:
             path.rtt_tsn = tsn - 1
             path.rtt_sent_at = now
         self.next_tsn = tsn
+        if congestion.flight_size == 0 and path.last_sent_at > -inf and now - path.last_sent_at > path.rto.rto:
+            # Here, where the idle time ends, so that it counts once.
+            congestion.idle(int((now - path.last_sent_at) / path.rto.rto))
         congestion.flight_size += sent
         self.burst -= 1
         if path.t3_deadline == inf:
@@ -438,8 +448,15 @@ class Sender:
             self.fast_retransmit = True
         if 0 <= self.recovery_exit <= cumulative:
             self.recovery_exit = -1
+        if self.probing and a_rwnd >= self.in_flight:
+            # The window has opened and the probe was dropped before: it leaves now, not when T3-rtx, backed off with
+            # each probe, expires.
+            for chunk in self.outstanding.values():
+                if not chunk.acked and not chunk.marked:
+                    self._mark(chunk)
         # D, ii
         self.rwnd = max(a_rwnd - self.in_flight, 0)
+        self.largest_rwnd = max(self.largest_rwnd, a_rwnd)
         if self.rwnd > 0:
             self.probing = False
             self.probe_backoff = 0
@@ -458,6 +475,19 @@ class Sender:
                 path.congestion.partial_bytes_acked = 0
         self.replenish_burst(newly_acked_packets)
         return SackOutcome.PROCESSED
+
+    def on_shutdown(self, cumulative_tsn: int, now: float) -> SackOutcome:
+        """Process the Cumulative TSN Ack of a SHUTDOWN.
+
+        RFC 9260 section 3.3.8: that it has no Gap Ack Blocks does not mean that the peer reneged. Nor does it tell
+        of the peer's window, which stays as it was.
+        """
+        cumulative = self.cumulative + ((cumulative_tsn - self.cumulative) & 0xFFFFFFFF)
+        gaps = [(max(start - cumulative, 1), end - cumulative) for start, end in self.gap_blocks if end > cumulative]
+        rwnd = self.rwnd
+        outcome = self.on_sack(cumulative_tsn, 0 if self.probing else rwnd + self.in_flight, gaps, now)
+        self.rwnd = rwnd
+        return outcome
 
     def _blocks(self, cumulative: int, gaps: Sequence[tuple[int, int]]) -> list[Block]:
         """Gap Ack Blocks as TSNs, sorted and merged; empty if one is no block.

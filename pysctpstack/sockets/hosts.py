@@ -1,0 +1,150 @@
+"""`Stack`, the public face of one SCTP host; the default one behind the module-level sockets; and what becomes of
+stacks when the
+process forks or exits.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import socket
+import threading
+import warnings
+import weakref
+from dataclasses import replace
+from types import TracebackType
+
+from pysctpstack import constants as c
+from pysctpstack.config import Config
+from pysctpstack.sockets.base import SctpSocket
+from pysctpstack.stack import Host
+
+UDP_PORT_VARIABLE = "PYSCTPSTACK_UDP_PORT"
+REMOTE_UDP_PORT_VARIABLE = "PYSCTPSTACK_REMOTE_UDP_PORT"
+
+
+class Stack:
+    """One configured SCTP host: its UDP port, its SCTP ports, its sockets. Many can live in one process.
+
+    A context manager: leaving it closes the stack. Nothing is opened before the first socket needs it.
+    """
+
+    def __init__(self, config: Config | None = None) -> None:
+        self._host = Host(config or Config())
+        self._sockets: weakref.WeakSet[SctpSocket] = weakref.WeakSet()
+        _stacks.add(self)
+
+    @property
+    def config(self) -> Config:
+        return self._host.config
+
+    @property
+    def udp_ports(self) -> list[int]:
+        """Local UDP ports in use; empty before the first socket listens or connects."""
+        return self._host.udp_ports
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """What was discarded, by reason, and other named counts, since the stack was made."""
+        with self._host.lock:
+            return dict(self._host.endpoint.counters)
+
+    def socket(
+        self,
+        family: int = socket.AF_INET,
+        type: int = socket.SOCK_STREAM,  # noqa: A002
+        proto: int = c.IPPROTO_SCTP,
+    ) -> SctpSocket:
+        """A one-to-one (SOCK_STREAM) or one-to-many (SOCK_SEQPACKET) SCTP socket of this stack."""
+        if proto not in (0, c.IPPROTO_SCTP):
+            raise ValueError(f"a Stack makes SCTP sockets (protocol {c.IPPROTO_SCTP}), not of protocol {proto}")
+        sock = SctpSocket(self._host, family, type)
+        self.register(sock)
+        return sock
+
+    def register(self, sock: SctpSocket) -> None:
+        """Have `close` and the exit of the process close this socket."""
+        self._sockets.add(sock)
+
+    def close(self, timeout: float = 0.0) -> int:
+        """Close every socket, wait ``timeout`` seconds at most for their last messages and the SHUTDOWN, and stop.
+
+        Returns how many associations had to be aborted since they were not done by then.
+        """
+        host = self._host
+        if host.closed:
+            return 0
+        for sock in list(self._sockets):
+            sock.close()
+        with host.lock:
+            left = host.finish(timeout) if timeout > 0 else len(host.endpoint.associations)
+        host.stop()
+        return left
+
+    def __enter__(self) -> Stack:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close(self.config.exit_linger if kind is None else 0.0)
+
+
+_stacks: weakref.WeakSet[Stack] = weakref.WeakSet()
+_default: Stack | None = None
+_default_lock = threading.Lock()
+
+
+def default_stack() -> Stack:
+    """The stack of the module-level sockets, made at first use; its UDP ports come from the environment."""
+    global _default
+    with _default_lock:
+        if _default is None or _default._host.closed:
+            _default = Stack(_config_of_environment())
+        return _default
+
+
+def _config_of_environment() -> Config:
+    config = Config()
+    return replace(
+        config,
+        udp_port=_port_of_environment(UDP_PORT_VARIABLE, config.udp_port),
+        remote_udp_port=_port_of_environment(REMOTE_UDP_PORT_VARIABLE, config.remote_udp_port),
+    )
+
+
+def _port_of_environment(variable: str, default: int) -> int:
+    text = os.environ.get(variable, "")
+    if not text:
+        return default
+    if not text.isdigit() or int(text) > 65_535:
+        raise ValueError(f"{variable}={text!r} is not a UDP port")
+    return int(text)
+
+
+def _at_exit() -> None:
+    """Close what is open as a kernel would when a process ends, and wait until it has arrived."""
+    for stack in list(_stacks):
+        linger = stack.config.exit_linger
+        left = stack.close(linger)
+        if left:
+            warnings.warn(
+                f"pysctpstack: {left} association(s) did not finish within {linger:g} s of the end of the program; "
+                "messages may be lost (Config.exit_linger)",
+                RuntimeWarning,
+                stacklevel=1,
+            )
+
+
+def _after_fork_in_child() -> None:
+    global _default, _default_lock
+    _default = None
+    _default_lock = threading.Lock()
+    for stack in list(_stacks):
+        stack._host.abandon()
+    _stacks.clear()
+
+
+atexit.register(_at_exit)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

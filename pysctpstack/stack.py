@@ -1,0 +1,203 @@
+"""One SCTP host: an endpoint, the UDP sockets and the thread that drive it, and whose port and association is whose.
+
+Sockets of one host share its lock. Whatever they do to the endpoint is followed by `Host.kick`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from pysctpstack.config import Config
+from pysctpstack.core.association import Association
+from pysctpstack.core.state import State
+from pysctpstack.drivers.pump import Pump, clock
+from pysctpstack.drivers.threaded import ThreadedDriver, WaitList
+from pysctpstack.events import AssociationClosed, AssociationLost, AssociationUp, Event, Loss, MessageReceived
+
+EPHEMERAL_PORTS: Final = range(32_768, 61_000)
+"""SCTP ports that unbound sockets get: Linux's range, at random (RFC 6951: two hosts behind a NAT must not meet)."""
+
+
+class Owner(Protocol):
+    """Who is told of an association's events: a socket."""
+
+    def on_event(self, event: Event) -> None:
+        """Called with the lock held, in the order of occurrence."""
+
+    def wake(self) -> None:
+        """Called once after each batch of events."""
+
+
+class StrongEntropy:
+    """The operating system's randomness (RFC 9260 section 5.3.1, RFC 4086)."""
+
+    __slots__ = ()
+
+    def token(self, size: int) -> bytes:
+        return secrets.token_bytes(size)
+
+
+class Host:
+    """The part of a stack below its sockets."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.pump = Pump(config, StrongEntropy(), self._dispatch)
+        self.driver = ThreadedDriver(self.pump)
+        self.endpoint = self.pump.endpoint
+        self.lock = self.driver.lock
+        self.closed = False
+        self.owners: dict[int, Owner] = {}
+        """By association id. An association without an owner has been closed: what it still receives is discarded."""
+        self.listening: dict[int, Owner] = {}
+        """By SCTP port: who is told of associations that peers set up."""
+        self._ports: dict[int, list[str]] = {}
+        """Bound SCTP ports: the address of each socket, "" for the wildcard."""
+        self._unfinished = WaitList(self.driver)
+        self.lost_after_close = 0
+        """Associations that failed after their user had closed them: messages may not have arrived."""
+
+    def waits(self) -> WaitList:
+        """A wait list for one more socket."""
+        return WaitList(self.driver)
+
+    def check_open(self) -> None:
+        if self.closed:
+            raise OSError(errno.EBADF, "the stack is closed, or was left behind by a fork")
+
+    # --- UDP ---
+
+    def start(self, *, listening: bool = False) -> None:
+        """Have UDP sockets and a thread. ``listening``: the configured UDP port is needed, not just any. OSError:
+        EADDRINUSE."""
+        self.check_open()
+        port = self.config.udp_port
+        if not self.pump.udp:
+            try:
+                self._open(port)
+            except OSError as error:
+                if listening or error.errno != errno.EADDRINUSE:
+                    raise
+                # Peers learn the port from the packets (RFC 6951 section 5.4), so a client can do with any.
+                self._open(0)
+        elif listening and port and not self.pump.has_port(port):
+            self._open(port)
+        self.driver.start()
+
+    def _open(self, port: int) -> None:
+        self.driver.watch(self.pump.open(port))
+
+    @property
+    def udp_ports(self) -> list[int]:
+        """Local UDP ports in use, the first one first."""
+        return [udp.port for udp in self.pump.udp]
+
+    def source_address(self, peer: str) -> str:
+        """The local address that the system would choose towards ``peer``; ``""`` if it has no route."""
+        return self.pump.udp[0].source_address(peer) if self.pump.udp else ""
+
+    # --- SCTP ports ---
+
+    def reserve_port(self, port: int, address: str) -> int:
+        """Bind to an SCTP port (0: an ephemeral one). OSError: EADDRINUSE."""
+        if port == 0:
+            port = self._ephemeral_port()
+        bound = self._ports.setdefault(port, [])
+        if any(other == address or not other or not address for other in bound):
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+        bound.append(address)
+        return port
+
+    def release_port(self, port: int, address: str) -> None:
+        bound = self._ports[port]
+        bound.remove(address)
+        if not bound:
+            del self._ports[port]
+
+    def _ephemeral_port(self) -> int:
+        for _ in range(64):
+            port = secrets.choice(EPHEMERAL_PORTS)
+            if port not in self._ports:
+                return port
+        for port in EPHEMERAL_PORTS:
+            if port not in self._ports:
+                return port
+        raise OSError(errno.EADDRINUSE, "no ephemeral SCTP port is free")
+
+    # --- events ---
+
+    def kick(self) -> None:
+        """After a verb of the endpoint or an association."""
+        self.driver.kick()
+
+    def _dispatch(self, events: Sequence[Event]) -> None:
+        woken: dict[int, Owner] = {}
+        for event in events:
+            id_ = event.association_id
+            owner = self.owners.get(id_)
+            association = self.endpoint.associations.get(id_)
+            if owner is None and association is not None and isinstance(event, AssociationUp) and event.accepted:
+                owner = self.listening.get(association.tcb.local_port)
+            if owner is None:
+                self._discard(event, association)
+                continue
+            owner.on_event(event)
+            woken[id(owner)] = owner
+            if isinstance(event, (AssociationClosed, AssociationLost)):
+                self.owners.pop(id_, None)
+                self._unfinished.wake()
+        for owner in woken.values():
+            owner.wake()
+
+    def _discard(self, event: Event, association: Association | None) -> None:
+        """What reaches an association that its user has closed."""
+        if isinstance(event, MessageReceived) and association is not None:
+            association.consumed(len(event.data), clock())
+        elif isinstance(event, (AssociationClosed, AssociationLost)):
+            if isinstance(event, AssociationLost) and event.loss is not Loss.LOCAL:
+                self.lost_after_close += 1
+            self._unfinished.wake()
+
+    # --- the end ---
+
+    def finish(self, timeout: float) -> int:
+        """Wait until every association has ended, ``timeout`` seconds at most; how many have not. With the lock
+        held."""
+
+        def finished() -> bool:
+            # Asking for the deadline makes the endpoint forget what has ended.
+            self.endpoint.next_timeout()
+            return not self.endpoint.associations
+
+        self._unfinished.wait(finished, clock() + timeout)
+        return len(self.endpoint.associations)
+
+    def linger(self, associations: Sequence[Association], seconds: float) -> None:
+        """Wait until these have ended, or so long (SO_LINGER). With the lock held."""
+        self._unfinished.wait(
+            lambda: all(association.state is State.CLOSED for association in associations), clock() + seconds
+        )
+
+    def stop(self) -> None:
+        """Abort what is left, close the UDP sockets, end the thread. Called without the lock; idempotent."""
+        with self.lock:
+            if self.closed:
+                return
+            self.closed = True
+            now = clock()
+            for association in list(self.endpoint.associations.values()):
+                association.abort(b"", now)
+            if self.pump.udp:
+                self.pump.drain(now)
+        self.driver.stop()
+
+    def abandon(self) -> None:
+        """In a forked child: this stack is the parent's. Its descriptors are closed here, and every call raises
+        EBADF."""
+        self.closed = True
+        self.driver.abandon()
+        self.lock = self.driver.lock
