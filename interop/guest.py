@@ -2,7 +2,7 @@
 
 The guest's root is the host's file system, read-only (hostfs), so it sees the checkout, Python and the
 compiled peers, and leaves nothing behind; what must be written to is a tmpfs. Its first process, after a
-shell script that mounts, loads the modules and sets addresses, is `peers/agent.py`, which runs programs for
+shell script that mounts, loads the modules and sets addresses, is `peers/executor.py`, which runs programs for
 the host.
 """
 
@@ -23,12 +23,12 @@ from pathlib import Path
 
 from interop.process import Process
 
-AGENT_PORT = 7_700
+EXECUTOR_PORT = 7_700
 BOOT_TIMEOUT = 20.0
 MODULES = Path("/usr/lib/uml/modules")
 
 _SCRIPT = """#!/bin/sh
-# Written by interop/guest.py: brings up the guest and becomes its agent.
+# Written by interop/guest.py: brings up the guest and becomes its executor.
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 set -e
 mount -t proc proc /proc
@@ -50,7 +50,7 @@ ip link set lo up
 ip addr add {address}/24 dev vec0
 ip link set vec0 up
 cd {root}
-exec {python} -B -m interop.peers.agent vec0 {address} {agent_port}
+exec {python} -B -m interop.peers.executor vec0 {address} {executor_port}
 """
 
 
@@ -85,7 +85,7 @@ class Guest:
             address=address,
             root=root,
             python=sys.executable,
-            agent_port=AGENT_PORT,
+            executor_port=EXECUTOR_PORT,
         )
         script.write_text(text)
         script.chmod(0o755)
@@ -113,13 +113,13 @@ class Guest:
         )
 
     def wait_until_up(self) -> None:
-        """Wait until the agent answers; raise GuestError with the end of the console's log if not."""
+        """Wait until the executor answers; raise GuestError with the end of the console's log if not."""
         deadline = time.monotonic() + BOOT_TIMEOUT
         while time.monotonic() < deadline and self._process.poll() is None:
             try:
-                socket.create_connection((self.address, AGENT_PORT), timeout=0.5).close()
+                socket.create_connection((self.address, EXECUTOR_PORT), timeout=0.5).close()
             except OSError:
-                time.sleep(0.05)  # nothing tells of the boot's end but the agent
+                time.sleep(0.05)  # nothing tells of the boot's end but the executor
             else:
                 return
         tail = self._log_path.read_text(errors="replace").splitlines()[-5:]
@@ -128,7 +128,7 @@ class Guest:
     def start(self, name: str, argv: Sequence[str], env: Mapping[str, str], cwd: str) -> GuestProcess:
         """Run a program in the guest."""
         try:
-            connection = socket.create_connection((self.address, AGENT_PORT), timeout=5.0)
+            connection = socket.create_connection((self.address, EXECUTOR_PORT), timeout=5.0)
         except OSError as error:
             raise GuestError(f"the guest does not answer: {error}") from error
         return GuestProcess(name, connection, argv, env, cwd)
@@ -147,7 +147,7 @@ class Guest:
 
 
 class GuestProcess(Process):
-    """A program in the guest, known through its connection with the agent."""
+    """A program in the guest, known through its connection with the executor."""
 
     def __init__(
         self, name: str, connection: socket.socket, argv: Sequence[str], env: Mapping[str, str], cwd: str

@@ -198,7 +198,6 @@ class End:
 
     def _end(self) -> list[str]:
         ends = [event["how"] for event in self._of("end")]
-        states = [event["state"] for event in self._of("assoc_change")]
         if not self.aborts:
             # One shutdown, and one end of file at each side.
             return [] if ends == ["eof"] else [f"it saw {ends}, not the end of the association"]
@@ -207,8 +206,11 @@ class End:
         result = []
         if ends != ["reset"]:
             result.append(f"it saw {ends}, not a reset")
-        if "COMM_LOST" not in states:
-            result.append("it was not notified of SCTP_COMM_LOST")
+        losses = [event for event in self._of("assoc_change") if event["state"] == "COMM_LOST"]
+        if len(losses) != 1:
+            result.append(f"it was notified of SCTP_COMM_LOST {len(losses)} times")
+        elif self.role == "server" and losses[0]["cause"] != USER_INITIATED_ABORT:
+            result.append(f"the notification has not the cause that the client sent: {losses[0]}")
         return result
 
     def _association(self) -> list[str]:

@@ -117,7 +117,7 @@ class OwnApi:
     """pysctpstack: constants from `pysctpstack.socket`, structs as dataclasses from `pysctpstack.structs`."""
 
     ends_silently = False
-    has_abort_flag = True
+    has_abort_flag = False
 
     def __init__(self) -> None:
         self.socket: Any = importlib.import_module("pysctpstack.socket")
@@ -308,28 +308,27 @@ class Peer:
         if kind == self.api.number("SCTP_ASSOC_CHANGE"):
             change = self.api.assoc_change(data)
             self.shut_down = change.state == STATE_NAMES.index("SHUTDOWN_COMP")
-            cause = -1
-            # After COMM_LOST sac_info holds the ABORT chunk: 4 bytes of header, then causes (code, length,
-            # value).
-            if (
-                change.state == STATE_NAMES.index("COMM_LOST")
-                and len(change.info) >= 8
-                and change.info[0] == ABORT_CHUNK
-            ):
-                (cause,) = struct.unpack_from("!H", change.info, 4)
+            cause = abort_cause(change.info) if change.state == STATE_NAMES.index("COMM_LOST") else -1
             emit(
                 "assoc_change",
                 state=STATE_NAMES[change.state],
                 error=change.error,
                 out=change.out,
                 **{"in": change.in_},
-                info=len(change.info),
+                info=change.info.hex(),
                 cause=cause,
             )
         elif kind == self.api.number("SCTP_SHUTDOWN_EVENT"):
             emit("shutdown_event")
         else:
             emit("notification", type=kind, len=len(data))
+
+
+def abort_cause(info: bytes) -> int:
+    """Return the code of the first error cause in the `sac_info` of an SCTP_COMM_LOST; -1 when there is none."""
+    # RFC 6458 section 6.1.1 has the complete ABORT chunk there; Linux leaves the chunk's header out.
+    causes = info[4:] if info[:1] == bytes([ABORT_CHUNK]) else info
+    return int.from_bytes(causes[:2], "big") if len(causes) >= 4 else -1
 
 
 def describe(error: Exception) -> dict[str, Any]:

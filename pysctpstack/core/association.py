@@ -335,6 +335,11 @@ class Association:
         tcb.shared.touched.add(tcb.association_id)
         if tcb.state is State.CLOSED:
             return
+        if tcb.newly_established:
+            tcb.newly_established = False
+            heartbeat.start(tcb, now)
+            if tcb.shutdown_wanted:
+                shutdown.request(tcb, now)
         if tcb.sender.queue.next_expiry() <= now:
             self._expire(now)
         if tcb.sender.is_idle:

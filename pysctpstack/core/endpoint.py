@@ -478,7 +478,7 @@ class Endpoint:
             self._abort_setup(route, ports, cookie.peer_tag)
             return None
         listener.room -= 1
-        tcb = handshake.tcb_of_cookie(cookie, listener.settings.copy(), self.shared, self._new_id(), now)
+        tcb = handshake.tcb_of_cookie(cookie, listener.settings.copy(), self.shared, self._new_id())
         return self._register(tcb)
 
     def _resolve_cookie(self, association: Association, cookie: Cookie, route: Route, now: float) -> Association | None:
@@ -492,9 +492,9 @@ class Endpoint:
         if path is not None:
             tcb.reply_path = path
         if resolution is CookieResolution.DUPLICATE:
-            handshake.on_duplicate_cookie(tcb, now)
+            handshake.on_duplicate_cookie(tcb)
         elif resolution is CookieResolution.COLLISION:
-            handshake.on_collision(tcb, cookie, now)
+            handshake.on_collision(tcb, cookie)
             self._index_addresses(association)
         elif resolution is CookieResolution.RESTART:
             if tcb.state is State.SHUTDOWN_ACK_SENT:
@@ -502,7 +502,7 @@ class Endpoint:
                 tcb.send_now([ShutdownAck().encode(), error], tcb.reply_path)
                 return None
             del self.by_tag[tcb.local_tag]
-            handshake.on_restart(tcb, cookie, now)
+            handshake.on_restart(tcb, cookie)
             self.by_tag[tcb.local_tag] = association
         else:
             self.shared.count("cookie_late" if resolution is CookieResolution.LATE else "cookie_unknown")

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from enum import Enum
 from math import inf
 
-from pysctpstack.core import heartbeat, shutdown
 from pysctpstack.core.cookie import Cookie, CookieJar
 from pysctpstack.core.path import Path
 from pysctpstack.core.route import Route
@@ -199,7 +198,7 @@ def on_cookie_ack(tcb: Tcb, now: float) -> None:
         handshake = tcb.handshake
         if handshake is not None and handshake.attempts == 0:
             tcb.reply_path.rto.measure(now - handshake.cookie_sent_at)
-        _establish(tcb, now)
+        _establish(tcb)
     else:
         # Section 5.2.5
         tcb.shared.count("cookie_ack_unexpected")
@@ -240,7 +239,7 @@ def on_stale_cookie(tcb: Tcb, now: float) -> None:
     _send_init(tcb, now)
 
 
-def _establish(tcb: Tcb, now: float) -> None:
+def _establish(tcb: Tcb) -> None:
     tcb.timers.stop(T1_INIT)
     tcb.timers.stop(T1_COOKIE)
     tcb.handshake = None
@@ -252,9 +251,6 @@ def _establish(tcb: Tcb, now: float) -> None:
     for message in tcb.sender.take_beyond_streams():
         # Sent before the peer said how few streams it takes.
         tcb.report_failed(message, sent=False, error=1)
-    heartbeat.start(tcb, now)
-    if tcb.shutdown_wanted:
-        shutdown.request(tcb, now)
 
 
 # --- the side that answers (section 5.1, B and D) ---
@@ -387,7 +383,7 @@ def stale_cookie_error(cookie: Cookie, now: float) -> bytes:
     return Error([StaleCookie(min(staleness, 0xFFFFFFFF))]).encode()
 
 
-def tcb_of_cookie(cookie: Cookie, settings: Settings, shared: Surroundings, association_id: int, now: float) -> Tcb:
+def tcb_of_cookie(cookie: Cookie, settings: Settings, shared: Surroundings, association_id: int) -> Tcb:
     """Section 5.1.5, 5 and 6: the association that the cookie holds, ESTABLISHED, its COOKIE ACK queued."""
     tcb = Tcb(
         association_id,
@@ -402,7 +398,7 @@ def tcb_of_cookie(cookie: Cookie, settings: Settings, shared: Surroundings, asso
     _take_peer(tcb, cookie)
     _add_paths(tcb, cookie.addresses)
     tcb.queue(CookieAck().encode(), tcb.reply_path)
-    _establish(tcb, now)
+    _establish(tcb)
     return tcb
 
 
@@ -442,25 +438,25 @@ def resolve(tcb: Tcb, cookie: Cookie) -> CookieResolution:
     return CookieResolution.UNKNOWN
 
 
-def on_duplicate_cookie(tcb: Tcb, now: float) -> None:
+def on_duplicate_cookie(tcb: Tcb) -> None:
     """Case D: the COOKIE ACK was lost, or the peer's cookie came before its INIT ACK was answered."""
     if tcb.state is State.COOKIE_ECHOED:
-        _establish(tcb, now)
+        _establish(tcb)
     tcb.queue(CookieAck().encode(), tcb.reply_path)
 
 
-def on_collision(tcb: Tcb, cookie: Cookie, now: float) -> None:
+def on_collision(tcb: Tcb, cookie: Cookie) -> None:
     """Case B: the peer has taken a new tag since."""
     if tcb.state in (State.COOKIE_WAIT, State.COOKIE_ECHOED):
         _take_peer(tcb, cookie)
         tcb.queue(CookieAck().encode(), tcb.reply_path)
-        _establish(tcb, now)
+        _establish(tcb)
     else:
         tcb.peer_tag = cookie.peer_tag
         tcb.queue(CookieAck().encode(), tcb.reply_path)
 
 
-def on_restart(tcb: Tcb, cookie: Cookie, now: float) -> None:
+def on_restart(tcb: Tcb, cookie: Cookie) -> None:
     """Case A: everything begins anew, under new tags, except for what the peer has to be told to retransmit:
     nothing."""
     undelivered = tcb.sender.take_undelivered()
@@ -485,10 +481,10 @@ def on_restart(tcb: Tcb, cookie: Cookie, now: float) -> None:
     tcb.receiver.unread = unread
     if tcb.state is not State.ESTABLISHED:
         tcb.enter(State.ESTABLISHED)
+    tcb.newly_established = True
     tcb.timers.stop(T2_SHUTDOWN)
     tcb.timers.stop(T5_SHUTDOWN_GUARD)
     tcb.report(AssociationRestarted(tcb.association_id, cookie.outbound_streams, cookie.inbound_streams))
     for message, sent in undelivered:
         tcb.report_failed(message, sent=sent)
     tcb.queue(CookieAck().encode(), tcb.reply_path)
-    heartbeat.start(tcb, now)

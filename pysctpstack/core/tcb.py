@@ -98,6 +98,7 @@ class Tcb:
         "control",
         "shutdown_wanted",
         "was_established",
+        "newly_established",
         "acknowledged",
         "dry_reported",
         "sack_wanted",
@@ -141,6 +142,8 @@ class Tcb:
         self.shutdown_wanted = False
         """The user closed before the association was up."""
         self.was_established = False
+        self.newly_established = False
+        """ESTABLISHED has been entered, and what begins with it has not begun."""
         self.acknowledged = Acknowledged(association_id)
         self.dry_reported = True
         self.sack_wanted = False
@@ -153,7 +156,7 @@ class Tcb:
             raise AssertionError(f"no transition from {self.state.value} to {state.value}")
         self.state = state
         if state is State.ESTABLISHED:
-            self.was_established = True
+            self.was_established = self.newly_established = True
         elif state is State.CLOSED:
             self.timers.stop_all()
             self.control.clear()

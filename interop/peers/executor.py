@@ -1,7 +1,7 @@
 """The guest's first process: it runs programs for the host and tells what they write.
 
 The host makes one TCP connection per program and sends one JSON line, `{"argv": [...], "env": {...}, "cwd":
-"..."}`. The agent answers with JSON lines: `{"out": line}`, `{"err": line}` and, last, `{"exit": code}`. When
+"..."}`. The executor answers with JSON lines: `{"out": line}`, `{"err": line}` and, last, `{"exit": code}`. When
 the host closes the connection, the program is killed. Only the standard library is used, whatever Python the
 host has.
 """
@@ -41,7 +41,7 @@ def switch_off_gso(interface: str) -> None:
 def serve(address: str, port: int) -> None:
     """Accept connections for ever."""
     listener = socket.create_server((address, port))
-    print(f"agent: listening on {address}:{port}", flush=True)
+    print(f"executor: listening on {address}:{port}", flush=True)
     while True:
         connection, _peer = listener.accept()
         threading.Thread(target=handle, args=(connection,), daemon=True).start()
@@ -74,7 +74,7 @@ def handle(connection: socket.socket) -> None:
 
     line = stream.readline()
     if not line:
-        connection.close()  # the host only asked whether the agent is there
+        connection.close()  # the host only asked whether the executor is there
         return
     job = json.loads(line)
     try:
