@@ -77,6 +77,8 @@ class Config:
     """Gap Ack Blocks kept for received DATA; DATA that would open another is dropped."""
     max_duplicates: int = 20
     """Duplicate TSNs reported in one SACK."""
+    setup_replies_per_second: int = 20_000
+    """INIT ACK, and ABORT or ERROR in answer to INIT and COOKIE ECHO, that the stack sends a second."""
     ootb_replies_per_second: int = 1_000
     """ABORT and SHUTDOWN COMPLETE that the stack answers packets of no association with, a second."""
 

@@ -14,7 +14,7 @@ from pysctpstack.core.tx.sender import SackOutcome
 from pysctpstack.errors import PacketError
 from pysctpstack.events import Loss, RemoteError, SenderDry
 from pysctpstack.wire import codepoints as cp
-from pysctpstack.wire import sack
+from pysctpstack.wire import sack, tlv
 from pysctpstack.wire.causes import (
     InvalidStreamIdentifier,
     NoUserData,
@@ -65,7 +65,8 @@ class Association:
     # --- the user's verbs (RFC 9260 section 11.1) ---
 
     def send(self, message: Message, now: float) -> None:
-        """Queue a message. ValueError: no such stream, or no data. ConnectionError: the association closes."""
+        """Queue a message. ValueError: no such stream, no data, or no 32-bit ppid. ConnectionError: the association
+        closes."""
         tcb = self.tcb
         if tcb.state not in ACCEPTING_STATES or tcb.shutdown_wanted:
             raise ConnectionError(f"no new messages in the state {tcb.state.value}")
@@ -73,6 +74,8 @@ class Association:
             raise ValueError(f"stream {message.stream_id} of {tcb.sender.outbound_streams}")
         if not message.data:
             raise ValueError("a message has at least one byte")
+        if not 0 <= message.ppid <= 0xFFFFFFFF:
+            raise ValueError(f"payload protocol identifier {message.ppid} is no 32-bit number")
         tcb.sender.push(message)
         tcb.dry_reported = False
         tcb.sender.replenish_burst()
@@ -90,10 +93,15 @@ class Association:
             self.tcb.abort([UserInitiatedAbort(reason[:room])])
         self.finish(now)
 
-    def consumed(self, size: int, now: float) -> None:
-        """The user has taken ``size`` bytes out of `MessageReceived` events: the receive window opens."""
+    def consumed(self, size: int, now: float, whole: int | None = None) -> None:
+        """The user has taken ``size`` bytes out of a `MessageReceived` event: the receive window opens.
+
+        ``whole``: how many bytes the event had, if it is done with; 0: there is more of it; None: it had ``size``.
+        """
         tcb = self.tcb
-        if tcb.receiver.consumed(size) and tcb.state in RECEIVING_STATES:
+        if tcb.state is State.CLOSED:
+            return
+        if tcb.receiver.consumed(size, size if whole is None else whole) and tcb.state in RECEIVING_STATES:
             tcb.sack_wanted = True
             self.finish(now)
 
@@ -138,6 +146,11 @@ class Association:
         except PacketError as error:
             # The chunk is not what it claims to be: it and what follows are dropped, what came before is done.
             tcb.shared.count(error.reason)
+        if tcb.errors:
+            tcb.queue_errors()
+        if tcb.state is State.SHUTDOWN_SENT:
+            # RFC 9260 section 9.2: whatever the peer sends shows that it is at work.
+            shutdown.peer_is_alive(tcb, now)
         if had_data:
             if tcb.receiver.end_of_packet(now) and tcb.state is not State.SHUTDOWN_SENT:
                 if tcb.control:
@@ -156,7 +169,7 @@ class Association:
             # RFC 9260 section 6.5
             tcb.shared.count("data_invalid_stream")
             stream_id = int.from_bytes(datagram[start + 4 : start + 6], "big")
-            tcb.queue(Error([InvalidStreamIdentifier(stream_id)]).encode(), tcb.reply_path)
+            tcb.errors[stream_id] = InvalidStreamIdentifier(stream_id).encode()
             tcb.receiver.ack.immediate = True
             return True
         if outcome == rx.NO_USER_DATA:
@@ -189,10 +202,7 @@ class Association:
         # RFC 9260 section 8.5: in COOKIE-WAIT there is no tag yet to answer under.
         if cp.chunk_reported(type_) and tcb.state is not State.COOKIE_WAIT:
             room = tcb.reply_path.packet_size - 12 - 8
-            # Padded as it came, or would have come: the cause's length tells its true size.
-            tcb.queue(
-                Error([UnrecognizedChunk(datagram[start - 4 : min(end, start - 4 + room)])]).encode(), tcb.reply_path
-            )
+            tcb.errors[-start] = UnrecognizedChunk(datagram[start - 4 : min(end, start - 4 + room)]).encode()
         return not cp.chunk_stops(type_)
 
     # --- control chunks ---
@@ -208,15 +218,19 @@ class Association:
             raise PacketError("cookie_echo_not_first")
 
     def _on_init_ack(self, datagram: bytes, flags: int, start: int, end: int, now: float) -> None:
+        if start != 16 or (end + 3) & ~3 < len(datagram):
+            # RFC 9260 section 6.10: an INIT ACK travels alone.
+            raise PacketError("init_ack_not_alone")
         handshake.on_init_ack(self.tcb, InitAck.decode(flags, datagram[start:end]), now)
 
     def _on_cookie_ack(self, _datagram: bytes, _flags: int, _start: int, _end: int, now: float) -> None:
         handshake.on_cookie_ack(self.tcb, now)
 
     def _on_heartbeat(self, datagram: bytes, _flags: int, start: int, end: int, _now: float) -> None:
-        if (end - start) < 4 or (end - start) > self.tcb.reply_path.packet_size - 16:
-            self.tcb.shared.count("bad_heartbeat")
-            return
+        if end - start > self.tcb.reply_path.packet_size - 16:
+            raise PacketError("heartbeat_too_large")
+        if not any(type_ == cp.PARAM_HEARTBEAT_INFO for type_, _, _ in tlv.walk(datagram, start, end)):
+            raise PacketError("missing_heartbeat_info")
         chunk = datagram[start - 4 : (end + 3) & ~3]
         heartbeat.on_heartbeat(self.tcb, chunk + bytes(-len(chunk) & 3), self.tcb.reply_path)
 
@@ -235,7 +249,8 @@ class Association:
         tcb = self.tcb
         if chunk[1] & cp.FLAG_T and tcb.state is State.SHUTDOWN_ACK_SENT:
             # RFC 9260 sections 8.4 and 9.2: the peer has no association any more, and all data was acknowledged both
-            # ways. A duplicate that came behind our SHUTDOWN ACK was answered so, and the answer overtook the SHUTDOWN
+            # ways. A duplicate that came behind our SHUTDOWN ACK was answered so, and the answer overtook the
+            # SHUTDOWN
             # COMPLETE; to a SHUTDOWN ACK that peer would answer SHUTDOWN COMPLETE.
             shutdown.on_shutdown_complete(tcb)
             return
@@ -326,6 +341,8 @@ class Association:
     def _expire(self, now: float) -> None:
         for message in self.tcb.sender.take_expired(now):
             self.tcb.report_failed(message, sent=False)
+            # The event holds it now; the queue passes over the empty message when it gets there.
+            message.data = b""
 
     # --- after everything ---
 

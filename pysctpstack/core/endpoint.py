@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from heapq import heappop, heappush
+from ipaddress import ip_address
 from math import inf
 
 from pysctpstack.config import Config
@@ -19,7 +20,7 @@ from pysctpstack.core.cookie import Cookie, CookieJar
 from pysctpstack.core.entropy import Entropy
 from pysctpstack.core.handshake import CookieResolution
 from pysctpstack.core.path import Path
-from pysctpstack.core.route import Route, RouteTable
+from pysctpstack.core.route import Route, RouteTable, is_unicast
 from pysctpstack.core.settings import Settings
 from pysctpstack.core.state import State
 from pysctpstack.core.tcb import Surroundings, Tcb
@@ -74,6 +75,7 @@ class Endpoint:
         "listeners",
         "jar",
         "reply_limit",
+        "setup_limit",
         "next_id",
         "deadlines",
         "scheduled",
@@ -89,6 +91,7 @@ class Endpoint:
         self.listeners: dict[int, Listener] = {}
         self.jar = CookieJar(entropy, config.cookie_secret_life, config.valid_cookie_life + handshake.MAX_PRESERVATIVE)
         self.reply_limit = ootb.ReplyLimit(config.ootb_replies_per_second)
+        self.setup_limit = ootb.ReplyLimit(config.setup_replies_per_second)
         self.next_id = FIRST_ASSOCIATION_ID
         self.deadlines: list[tuple[float, int]] = []
         """Heap of (deadline, association id). An entry may be early, or late by a newer one: `scheduled` tells
@@ -114,8 +117,10 @@ class Endpoint:
     def associate(self, local_port: int, peer_port: int, route: Route, settings: Settings, now: float) -> Association:
         """Begin to set up an association; `AssociationUp` or `AssociationLost` tells the outcome.
 
-        ValueError: there is one between these ports and this address already.
+        ValueError: there is one between these ports and this address already, or a port is not 1 to 65,535.
         """
+        if not (0 < local_port <= 0xFFFF and 0 < peer_port <= 0xFFFF):
+            raise ValueError(f"SCTP ports {local_port} and {peer_port} are not both within 1 to 65535")
         holder = self.by_peer.get((local_port, peer_port, route.peer))
         if holder is not None and holder.tcb.state is not State.CLOSED:
             raise ValueError(f"there is an association between port {local_port} and {route.peer} port {peer_port}")
@@ -227,6 +232,9 @@ class Endpoint:
             if association.tcb.state is State.CLOSED:
                 self._forget(association)
                 continue
+            if association.tcb.unindexed:
+                association.tcb.unindexed = False
+                self._index_addresses(association)
             deadline = association.next_timeout()
             if deadline < self.scheduled.get(id_, inf):
                 self.scheduled[id_] = deadline
@@ -283,6 +291,14 @@ class Endpoint:
         now: float,
     ) -> None:
         """A packet whose tag names no association between these addresses and ports."""
+        if not source_port or not destination_port:
+            # RFC 9260 section 3.1: port 0 is not used.
+            self.shared.count("port_0")
+            return
+        if not is_unicast(ip_address(route.peer.partition("%")[0])):
+            # RFC 9260 section 8.4, 1
+            self.shared.count("non_unicast_source")
+            return
         chunks, _ = split(datagram)
         ports = (destination_port, source_port)
         if any(chunk[0] == cp.INIT for chunk in chunks) or tag == 0:
@@ -354,7 +370,9 @@ class Endpoint:
             return
         if listener.room <= 0 or len(self.associations) >= self.config.max_associations:
             self.shared.count("init_without_room")
-            self._abort_setup(route, ports, init.initiate_tag)
+            self._answer_setup(route, ports, init.initiate_tag, _NO_ROOM, now)
+            return
+        if not self._may_answer_setup(now):
             return
         handshake.answer_init(
             init,
@@ -393,9 +411,8 @@ class Endpoint:
             # Encaps-cons section 4, rule 7: another UDP port is another host behind the same NAT, or a restart from
             # it: refused.
             self.shared.count("init_from_new_udp_port")
-            cause = RestartNewEncapsulationPort(path.route.port, route.port)
-            abort = encode(*ports, init.initiate_tag, [Abort([cause]).encode()])
-            self.shared.out.append((route, abort))
+            abort = Abort([RestartNewEncapsulationPort(path.route.port, route.port)]).encode()
+            self._answer_setup(route, ports, init.initiate_tag, abort, now)
             return
         if path is None and tcb.state is State.COOKIE_WAIT:
             # RFC 9260 section 5.2.1, 1: an INIT ACK goes only to an address that the user named.
@@ -404,6 +421,8 @@ class Endpoint:
         if tcb.state is State.SHUTDOWN_ACK_SENT:
             # RFC 9260 section 9.2: the SHUTDOWN COMPLETE was lost; the peer needs the SHUTDOWN ACK again.
             tcb.send_now([ShutdownAck().encode()], path or tcb.paths.current())
+            return
+        if not self._may_answer_setup(now):
             return
         handshake.answer_init(
             init,
@@ -417,9 +436,17 @@ class Endpoint:
             self._new_tag(),
         )
 
-    def _abort_setup(self, route: Route, ports: tuple[int, int], tag: int) -> None:
-        """RFC 9260 section 5.1: no resources for the association."""
-        self.shared.out.append((route, encode(*ports, tag, [Abort([OutOfResource()]).encode()])))
+    def _may_answer_setup(self, now: float) -> bool:
+        """Whether one more INIT or COOKIE ECHO may be answered this second."""
+        if self.setup_limit.allows(now):
+            return True
+        self.shared.count("setup_reply_limited")
+        return False
+
+    def _answer_setup(self, route: Route, ports: tuple[int, int], tag: int, chunk: bytes, now: float) -> None:
+        """ABORT or ERROR to who wants to set up an association and can't."""
+        if self._may_answer_setup(now):
+            self.shared.out.append((route, encode(*ports, tag, [chunk])))
 
     def _on_cookie_echo(
         self,
@@ -460,7 +487,7 @@ class Endpoint:
     def _send_stale(self, cookie: Cookie, route: Route, now: float) -> None:
         self.shared.count("cookie_stale")
         error = handshake.stale_cookie_error(cookie, now)
-        self.shared.out.append((route, encode(cookie.local_port, cookie.peer_port, cookie.peer_tag, [error])))
+        self._answer_setup(route, (cookie.local_port, cookie.peer_port), cookie.peer_tag, error, now)
 
     def _accept(self, cookie: Cookie, route: Route, now: float) -> Association | None:
         if cookie.is_stale(now):
@@ -475,7 +502,7 @@ class Endpoint:
             or cookie.local_tag in self.by_tag
         ):
             self.shared.count("cookie_without_room")
-            self._abort_setup(route, ports, cookie.peer_tag)
+            self._answer_setup(route, ports, cookie.peer_tag, _NO_ROOM, now)
             return None
         listener.room -= 1
         tcb = handshake.tcb_of_cookie(cookie, listener.settings.copy(), self.shared, self._new_id())
@@ -495,7 +522,6 @@ class Endpoint:
             handshake.on_duplicate_cookie(tcb)
         elif resolution is CookieResolution.COLLISION:
             handshake.on_collision(tcb, cookie)
-            self._index_addresses(association)
         elif resolution is CookieResolution.RESTART:
             if tcb.state is State.SHUTDOWN_ACK_SENT:
                 error = Error([CookieReceivedWhileShuttingDown()]).encode()
@@ -533,3 +559,5 @@ class Endpoint:
 
 
 _COOKIE_ECHO = bytes((cp.COOKIE_ECHO,))
+_NO_ROOM = Abort([OutOfResource()]).encode()
+"""RFC 9260 section 5.1: no resources for the association."""

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from ipaddress import ip_address
 from math import inf
 
 from pysctpstack.core.cookie import Cookie, CookieJar
 from pysctpstack.core.path import Path
-from pysctpstack.core.route import Route
+from pysctpstack.core.route import Route, is_unicast
 from pysctpstack.core.settings import Settings
 from pysctpstack.core.state import State
 from pysctpstack.core.tcb import Handshake, Surroundings, Tcb
@@ -30,7 +31,7 @@ from pysctpstack.wire.causes import (
     UnrecognizedParameters,
     UnresolvableAddress,
 )
-from pysctpstack.wire.chunks import Abort, CookieAck, CookieEcho, Error, Init, InitAck
+from pysctpstack.wire.chunks import Abort, CookieEcho, Error, Init, InitAck
 from pysctpstack.wire.codepoints import PARAM_STATE_COOKIE, parameter_reported, parameter_stops
 from pysctpstack.wire.packet import encode
 from pysctpstack.wire.params import (
@@ -47,6 +48,8 @@ from pysctpstack.wire.params import (
 MIN_A_RWND = 1_500
 MAX_PRESERVATIVE = 1.0
 """Seconds of Cookie Preservative that are granted at most (section 5.2.6 has the peer ask for little more)."""
+MAX_ECHO = 512
+"""Bytes of what was not understood that an answer repeats at most: it is never a burden on the path."""
 MAX_ADDRESSES = 16
 """Addresses of a peer that are kept; those beyond are ignored."""
 _KNOWN = (
@@ -123,18 +126,24 @@ def on_init_ack(tcb: Tcb, init_ack: InitAck, now: float) -> None:
         tcb.shared.count("init_ack_unexpected")
         return
     if init_ack.initiate_tag == 0:
-        # Section 3.3.3: the association is closed; without a tag there is nobody to tell.
+        # Section 3.3.3: the association is closed. Without a tag of the peer's, ours is reflected.
+        _abort_setup(tcb, tcb.local_tag, Abort([], reflected=True))
         tcb.lose(Loss.PROTOCOL)
+        return
+    if init_ack.a_rwnd < MIN_A_RWND:
+        # Section 3.3.3: the packet is discarded, and the association stays as it is: T1-init goes on.
+        tcb.shared.count("init_ack_with_small_window")
+        _abort_setup(tcb, init_ack.initiate_tag, Abort([InvalidMandatoryParameter()]))
         return
     tcb.peer_tag = init_ack.initiate_tag
     try:
         check_fixed_fields(init_ack)
-        parameters = sort_out(init_ack.parameters)
+        parameters = sort_out(init_ack.parameters, tcb.reply_path.address)
         if parameters.cookie is None:
             raise BadInit(MissingMandatoryParameter([PARAM_STATE_COOKIE]))
     except BadInit as bad:
         # Section 5.1: the peer keeps no association yet, but is told why there will be none.
-        tcb.send_now([Abort([bad.cause]).encode()], tcb.reply_path)
+        _abort_setup(tcb, init_ack.initiate_tag, Abort([bad.cause]))
         tcb.lose(Loss.PROTOCOL, bad.cause.code)
         return
     tcb.set_peer(
@@ -157,6 +166,12 @@ def on_init_ack(tcb: Tcb, init_ack: InitAck, now: float) -> None:
     _send_cookie_echo(tcb, now)
 
 
+def _abort_setup(tcb: Tcb, tag: int, abort: Abort) -> None:
+    """ABORT to where the INIT ACK came from, under ``tag``."""
+    packet = encode(tcb.local_port, tcb.peer_port, tag, [abort.encode()])
+    tcb.shared.out.append((tcb.reply_path.route, packet))
+
+
 def _unrecognized_error(unrecognized: list[bytes], path: Path) -> bytes:
     """An ERROR chunk that reports as many of the parameters as fit into a quarter of a packet."""
     room = path.packet_size // 4
@@ -177,6 +192,7 @@ def _add_paths(tcb: Tcb, addresses: list[str]) -> None:
             # Section 5.4, 3: proven by a HEARTBEAT before anything else goes there.
             mtu = tcb.shared.route_table.path_mtu(route)
             tcb.paths.add(Path(route, tcb.settings, mtu, confirmed=False))
+            tcb.unindexed = True
 
 
 def _send_cookie_echo(tcb: Tcb, now: float) -> None:
@@ -262,27 +278,43 @@ def check_fixed_fields(chunk: Init | InitAck) -> None:
         raise BadInit(InvalidMandatoryParameter())
 
 
-def sort_out(parameters: list[Parameter]) -> PeerParameters:
+def sort_out(parameters: list[Parameter], source: str) -> PeerParameters:
     """Known parameters by kind, unknown ones by the two highest bits of their type (section 3.2.1). BadInit: a host
     name."""
     found = PeerParameters([], None, 0.0, [])
     for parameter in parameters:
         if isinstance(parameter, (Ipv4Address, Ipv6Address)):
-            if len(found.addresses) < MAX_ADDRESSES and parameter.address not in found.addresses:
-                found.addresses.append(parameter.address)
+            address = parameter.address
+            if len(found.addresses) < MAX_ADDRESSES and address not in found.addresses and is_usable(address, source):
+                found.addresses.append(address)
         elif isinstance(parameter, StateCookie):
             found.cookie = parameter.cookie
         elif isinstance(parameter, CookiePreservative):
             found.preservative = min(parameter.increment_ms / 1_000, MAX_PRESERVATIVE)
         elif isinstance(parameter, HostName):
             # Section 5.1.2, B
-            raise BadInit(UnresolvableAddress(parameter.encode()))
+            named = parameter.encode()
+            raise BadInit(UnresolvableAddress(named if len(named) <= MAX_ECHO else b""))
         elif not isinstance(parameter, _KNOWN):
             if parameter_reported(parameter.type):
                 found.unrecognized.append(parameter.encode())
             if parameter_stops(parameter.type):
                 break
     return found
+
+
+def is_usable(address: str, source: str) -> bool:
+    """Whether a peer at ``source`` may have an address that it lists: unicast, and of this host only if it is here.
+
+    RFC 9260 section 8.4, 1, and RFC 5062 section 5: what a peer lists is probed, so that nobody else is to be listed.
+    """
+    try:
+        ip = ip_address(address)
+    except ValueError:
+        return False
+    if ip.is_loopback and not ip_address(source.partition("%")[0]).is_loopback:
+        return False
+    return is_unicast(ip)
 
 
 def answer_init(
@@ -310,7 +342,7 @@ def answer_init(
 
     try:
         check_fixed_fields(init)
-        parameters = sort_out(init.parameters)
+        parameters = sort_out(init.parameters, route.peer)
         if tcb is not None:
             # The source is an address of the peer as much as those that are listed (section 5.1.2).
             _refuse_new_addresses(tcb, [route.peer, *parameters.addresses])
@@ -345,9 +377,9 @@ def answer_init(
         min(settings.outbound_streams, init.inbound_streams),
         min(settings.max_inbound_streams, init.outbound_streams),
     )
-    # The cookie first, then what was not recognized, as far as it fits: an answer is never a burden on the path.
+    # The cookie first, then what was not recognized, as far as it fits.
     answers: list[Parameter] = [StateCookie(jar.sign(cookie))]
-    room = 512
+    room = MAX_ECHO
     for unrecognized in parameters.unrecognized:
         room -= len(unrecognized) + 4
         if room < 0:
@@ -397,7 +429,7 @@ def tcb_of_cookie(cookie: Cookie, settings: Settings, shared: Surroundings, asso
     tcb.accepted = True
     _take_peer(tcb, cookie)
     _add_paths(tcb, cookie.addresses)
-    tcb.queue(CookieAck().encode(), tcb.reply_path)
+    tcb.queue_cookie_ack()
     _establish(tcb)
     return tcb
 
@@ -442,18 +474,19 @@ def on_duplicate_cookie(tcb: Tcb) -> None:
     """Case D: the COOKIE ACK was lost, or the peer's cookie came before its INIT ACK was answered."""
     if tcb.state is State.COOKIE_ECHOED:
         _establish(tcb)
-    tcb.queue(CookieAck().encode(), tcb.reply_path)
+    tcb.queue_cookie_ack()
 
 
 def on_collision(tcb: Tcb, cookie: Cookie) -> None:
     """Case B: the peer has taken a new tag since."""
     if tcb.state in (State.COOKIE_WAIT, State.COOKIE_ECHOED):
         _take_peer(tcb, cookie)
-        tcb.queue(CookieAck().encode(), tcb.reply_path)
+        _add_paths(tcb, cookie.addresses)
+        tcb.queue_cookie_ack()
         _establish(tcb)
     else:
         tcb.peer_tag = cookie.peer_tag
-        tcb.queue(CookieAck().encode(), tcb.reply_path)
+        tcb.queue_cookie_ack()
 
 
 def on_restart(tcb: Tcb, cookie: Cookie) -> None:
@@ -487,4 +520,4 @@ def on_restart(tcb: Tcb, cookie: Cookie) -> None:
     tcb.report(AssociationRestarted(tcb.association_id, cookie.outbound_streams, cookie.inbound_streams))
     for message, sent in undelivered:
         tcb.report_failed(message, sent=sent)
-    tcb.queue(CookieAck().encode(), tcb.reply_path)
+    tcb.queue_cookie_ack()

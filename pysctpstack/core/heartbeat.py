@@ -20,8 +20,13 @@ ANSWERING_STATES = SENDING_STATES | {State.COOKIE_ECHOED}
 
 def start(tcb: Tcb, now: float) -> None:
     """The association is ESTABLISHED: watch its idle paths, probe the unconfirmed ones."""
+    unconfirmed = 0
     for path in tcb.paths:
         schedule(tcb, path, now)
+        if not path.is_confirmed:
+            # RFC 9260 section 5.4: HB.Max.Burst probes in each RTO.
+            path.heartbeat_deadline += path.rto.rto * (unconfirmed // max(tcb.settings.heartbeat_max_burst, 1))
+            unconfirmed += 1
 
 
 def schedule(tcb: Tcb, path: Path, now: float) -> None:
@@ -76,9 +81,6 @@ def on_timeout(tcb: Tcb, path: Path, now: float) -> None:
         # RFC 9260 sections 5.4 and 8.1: other paths can't end an association that works.
         tcb.count_path_error(path)
     schedule(tcb, path, now)
-    if path.state is PathState.ACTIVE and path.heartbeat_interval:
-        # An unanswered HEARTBEAT on a path in use is followed by another soon, not after a whole interval.
-        path.heartbeat_deadline = min(path.heartbeat_deadline, now + path.rto.rto)
 
 
 def on_heartbeat(tcb: Tcb, whole_chunk: bytes, path: Path | None) -> None:
@@ -104,8 +106,8 @@ def on_heartbeat_ack(tcb: Tcb, info: bytes, now: float) -> None:
     path.heartbeat_nonce = b""
     path.heartbeat_timeout = inf
     path.rto.measure(now - path.heartbeat_sent_at)
-    if path.state is PathState.UNCONFIRMED:
-        path.state = PathState.ACTIVE
+    if not path.is_confirmed:
+        path.confirm()
         tcb.report(PathChanged(tcb.association_id, path.address, PathChange.CONFIRMED))
     tcb.path_works(path)
     tcb.error_count = 0

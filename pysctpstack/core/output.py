@@ -15,7 +15,7 @@ _SACK_SIZE = 16
 
 def send_sack(tcb: Tcb) -> None:
     """A SACK in a packet of its own, now: its answer must not wait for the rest of a batch."""
-    path = tcb.reply_path if tcb.reply_path.is_confirmed else tcb.paths.current()
+    path = tcb.answer_path
     tcb.send_now([tcb.receiver.make_sack(path.packet_size - COMMON_HEADER)], path)
     tcb.sack_wanted = False
     tcb.timers.stop(DELAYED_SACK)
@@ -49,7 +49,7 @@ def flush(tcb: Tcb, now: float) -> None:
     ack = tcb.receiver.ack
     if tcb.sack_wanted or ack.due or (ack.unacknowledged and may_send_data and tcb.sender.has_packet()):
         # RFC 9260 section 6.1: a pending acknowledgement goes with the DATA that leaves anyway.
-        destination = tcb.reply_path if tcb.reply_path.is_confirmed else tcb.paths.current()
+        destination = tcb.answer_path
         if destination is not path or size + _SACK_SIZE > path.packet_size - COMMON_HEADER:
             leave()
             path = destination
@@ -73,4 +73,5 @@ def flush(tcb: Tcb, now: float) -> None:
             leave()
             if chunks:
                 out.append((destination.route, encode(local_port, peer_port, tcb.peer_tag, chunks)))
+        tcb.sender.end_burst()
     leave()

@@ -35,6 +35,7 @@ class Path:
         "address",
         "route",
         "state",
+        "is_confirmed",
         "rto",
         "congestion",
         "mtu",
@@ -60,6 +61,10 @@ class Path:
         self.address = route.peer
         self.route = route
         self.state = PathState.ACTIVE if confirmed else PathState.UNCONFIRMED
+        self.is_confirmed = confirmed
+        """The peer has been shown to be there (RFC 9260 section 5.4): before, nothing but probes goes there, not
+        even when
+        the path is given up as inactive."""
         self.rto = RtoEstimator(settings.rto_initial, settings.rto_min, settings.rto_max)
         self.set_mtu(mtu)
         self.congestion = CongestionControl(self.packet_size - COMMON_HEADER, ipv6=":" in self.address)
@@ -100,9 +105,10 @@ class Path:
     def next_deadline(self) -> float:
         return min(self.t3_deadline, self.heartbeat_deadline, self.heartbeat_timeout)
 
-    @property
-    def is_confirmed(self) -> bool:
-        return self.state is not PathState.UNCONFIRMED
+    def confirm(self) -> None:
+        """A probe's nonce came back."""
+        self.is_confirmed = True
+        self.state = PathState.ACTIVE
 
 
 class Paths:
@@ -141,7 +147,7 @@ class Paths:
         in_turn = candidates[start:] + candidates[: start - 1]
         for wanted in (PathState.ACTIVE, PathState.INACTIVE):
             for candidate in in_turn:
-                if candidate.state is wanted:
+                if candidate.state is wanted and candidate.is_confirmed:
                     return candidate
             if path.state is wanted:
                 return path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple, Protocol
 
 
@@ -18,6 +19,14 @@ class Route(NamedTuple):
     local: str = ""
     local_port: int = 0
     """The local UDP port, where a stack has several; 0: its first."""
+
+
+_BROADCAST = IPv4Address("255.255.255.255")
+
+
+def is_unicast(ip: IPv4Address | IPv6Address) -> bool:
+    """Whether an address can be that of one host."""
+    return not (ip.is_multicast or ip.is_unspecified or ip == _BROADCAST)
 
 
 class RouteTable(Protocol):

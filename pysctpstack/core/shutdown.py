@@ -52,23 +52,31 @@ def _stop_heartbeats(tcb: Tcb) -> None:
 def _send_shutdown(tcb: Tcb, now: float) -> None:
     path = tcb.paths.current()
     tcb.queue(Shutdown(tcb.receiver.tsn_map.cumulative & 0xFFFFFFFF).encode(), path)
+    if not tcb.receiver.tsn_map.starts:
+        # RFC 9260 section 6.2: it acknowledges as much as a SACK would.
+        tcb.receiver.ack.sent()
     tcb.timers.start(T2_SHUTDOWN, now + path.rto.rto)
 
 
 def _send_shutdown_ack(tcb: Tcb, now: float) -> None:
-    path = tcb.reply_path if tcb.reply_path.is_confirmed else tcb.paths.current()
+    path = tcb.answer_path
     tcb.queue(ShutdownAck().encode(), path)
     tcb.timers.start(T2_SHUTDOWN, now + path.rto.rto)
 
 
+def peer_is_alive(tcb: Tcb, now: float) -> None:
+    """In SHUTDOWN-SENT the peer may take its time for what it still has to send."""
+    tcb.error_count = 0
+    tcb.timers.start(T2_SHUTDOWN, now + tcb.paths.current().rto.rto)
+
+
 def on_data_while_sent(tcb: Tcb, now: float) -> None:
-    """A packet with DATA in SHUTDOWN-SENT: answered with SHUTDOWN at once, and with SACK where that does not say
-    all."""
-    map_ = tcb.receiver.tsn_map
-    if map_.starts or map_.duplicates:
-        tcb.sack_wanted = True
-    else:
-        tcb.receiver.ack.sent()
+    """A packet with DATA in SHUTDOWN-SENT: answered with SHUTDOWN at once (RFC 9260 section 9.2), and with SACK.
+
+    The section demands the SACK for gaps and duplicates only; but SHUTDOWN does not tell how large the window is,
+    and a peer that has much to send would find it closed for good.
+    """
+    tcb.sack_wanted = True
     tcb.error_count = 0
     # The last SHUTDOWN of a batch says what the others would.
     tcb.control = [(chunk, path) for chunk, path in tcb.control if chunk[0] != Shutdown.type]
@@ -89,7 +97,7 @@ def on_shutdown(tcb: Tcb, cumulative_tsn: int, now: float) -> None:
         return
     if state is State.SHUTDOWN_ACK_SENT:
         # Our SHUTDOWN ACK may have been lost; T2-shutdown goes on as it is.
-        tcb.queue(ShutdownAck().encode(), tcb.reply_path)
+        tcb.queue(ShutdownAck().encode(), tcb.answer_path)
         return
     outcome = tcb.sender.on_shutdown(cumulative_tsn, now)
     if outcome is SackOutcome.NEVER_SENT:
@@ -106,7 +114,7 @@ def on_shutdown(tcb: Tcb, cumulative_tsn: int, now: float) -> None:
 def on_shutdown_ack(tcb: Tcb, tag: int) -> None:
     """The peer has everything and takes its leave. ``tag``: the verification tag that the chunk came under."""
     if tcb.state in (State.SHUTDOWN_SENT, State.SHUTDOWN_ACK_SENT):
-        tcb.send_now([ShutdownComplete().encode()], tcb.reply_path)
+        tcb.send_now([ShutdownComplete().encode()], tcb.answer_path)
         _complete(tcb)
     elif tcb.state in (State.COOKIE_WAIT, State.COOKIE_ECHOED):
         # RFC 9260 section 8.5.1, E: it belongs to an association before this one, and is answered as out of the blue.
@@ -125,7 +133,7 @@ def on_shutdown_complete(tcb: Tcb) -> None:
 
 
 def _complete(tcb: Tcb) -> None:
-    tcb.receiver.abort_partial_delivery()
+    tcb.receiver.abandon()
     tcb.enter(State.CLOSED)
     tcb.report(AssociationClosed(tcb.association_id))
 

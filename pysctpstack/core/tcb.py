@@ -31,8 +31,10 @@ from pysctpstack.events import (
     ShutdownReceived,
 )
 from pysctpstack.wire.causes import Cause
-from pysctpstack.wire.chunks import Abort
+from pysctpstack.wire.chunks import Abort, CookieAck
+from pysctpstack.wire.codepoints import ERROR
 from pysctpstack.wire.packet import encode
+from pysctpstack.wire.tlv import encode_chunk
 
 
 @dataclass(slots=True)
@@ -96,6 +98,8 @@ class Tcb:
         "handshake",
         "error_count",
         "control",
+        "errors",
+        "unindexed",
         "shutdown_wanted",
         "was_established",
         "newly_established",
@@ -139,6 +143,10 @@ class Tcb:
         """Retransmissions in a row, for the association as a whole (RFC 9260 section 8.1)."""
         self.control: list[tuple[bytes, Path | None]] = []
         """Control chunks that wait for the next packet; None: to the current path."""
+        self.errors: dict[int, bytes] = {}
+        """Error causes of the packet at hand, each reported once; the keys only tell them apart."""
+        self.unindexed = False
+        """Addresses have been added that the endpoint does not know yet."""
         self.shutdown_wanted = False
         """The user closed before the association was up."""
         self.was_established = False
@@ -165,6 +173,12 @@ class Tcb:
 
     def report(self, event: Event) -> None:
         self.shared.events.append(event)
+
+    @property
+    def answer_path(self) -> Path:
+        """Where answers go: back to where the packet came from (RFC 9260 section 6.4), if that is proven (section
+        5.4)."""
+        return self.reply_path if self.reply_path.is_confirmed else self.paths.current()
 
     def set_peer(
         self,
@@ -193,6 +207,24 @@ class Tcb:
     def queue(self, chunk: bytes, path: Path | None = None) -> None:
         """Have a control chunk sent with the next packet to ``path`` (None: the current one)."""
         self.control.append((chunk, path))
+
+    def queue_cookie_ack(self) -> None:
+        """COOKIE ACK is the first chunk of its packet (RFC 9260 section 5.1, D)."""
+        self.control.insert(0, (CookieAck().encode(), self.answer_path))
+
+    def queue_errors(self) -> None:
+        """Report the errors of a packet, as many as fit into one ERROR chunk of one packet."""
+        path = self.answer_path
+        room = path.packet_size - 12 - 4
+        causes: list[bytes] = []
+        for cause in self.errors.values():
+            room -= len(cause)
+            if room < 0:
+                break
+            causes.append(cause)
+        self.errors.clear()
+        if causes:
+            self.queue(encode_chunk(ERROR, 0, b"".join(causes)), path)
 
     def send_now(self, chunks: Sequence[bytes], path: Path) -> None:
         """Send a packet of just these chunks."""
@@ -251,7 +283,7 @@ class Tcb:
     def lose(self, loss: Loss, cause: int = 0, abort: bytes = b"") -> None:
         """End the association and tell the user, with every message that the peer has not acknowledged."""
         established = self.was_established
-        self.receiver.abort_partial_delivery()
+        self.receiver.abandon()
         self.enter(State.CLOSED)
         self.report(AssociationLost(self.association_id, loss, established, cause, abort))
         for message, sent in self.sender.take_undelivered():

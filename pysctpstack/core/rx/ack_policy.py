@@ -19,7 +19,16 @@ anew."""
 
 
 class AckPolicy:
-    __slots__ = ("frequency", "train_after", "unacknowledged", "immediate", "due", "had_gaps", "steady_bytes", "last_data_at")
+    __slots__ = (
+        "frequency",
+        "train_after",
+        "unacknowledged",
+        "immediate",
+        "due",
+        "had_gaps",
+        "steady_bytes",
+        "last_data_at",
+    )
 
     def __init__(self, settings: Settings) -> None:
         self.frequency = settings.sack_frequency

@@ -9,14 +9,30 @@ time.
 from __future__ import annotations
 
 from collections import deque
+from typing import Final
 
 from pysctpstack.wire.codepoints import DATA_FLAG_B, DATA_FLAG_E, DATA_FLAG_U
+
+MIN_CHARGE: Final = 256
+"""Bytes of the window that a message or fragment takes at least: about what the smallest costs in memory."""
 
 
 class Run:
     """Consecutive fragments of one message. ``complete`` once it has the first and the last."""
 
-    __slots__ = ("first", "last", "begins", "ends", "stream_id", "ssn", "unordered", "ppid", "pieces", "size")
+    __slots__ = (
+        "first",
+        "last",
+        "begins",
+        "ends",
+        "stream_id",
+        "ssn",
+        "unordered",
+        "ppid",
+        "pieces",
+        "size",
+        "padding",
+    )
 
     def __init__(self, tsn: int, flags: int, stream_id: int, ssn: int, ppid: int, piece: bytes) -> None:
         self.first = tsn
@@ -29,6 +45,7 @@ class Run:
         self.ppid = ppid
         self.pieces = deque((piece,))
         self.size = len(piece)
+        self.padding = max(MIN_CHARGE - self.size, 0)
 
     def is_of_one_message_with(self, other: Run) -> bool:
         return (
@@ -54,15 +71,17 @@ class InboundStream:
 
 
 class Reassembly:
-    """Holds what can't be delivered yet. ``held``: its bytes of user data."""
+    """Holds what can't be delivered yet. ``held``: its bytes of user data; ``padding``: what small pieces are charged
+    beyond that."""
 
-    __slots__ = ("by_first", "by_last", "streams", "held")
+    __slots__ = ("by_first", "by_last", "streams", "held", "padding")
 
     def __init__(self) -> None:
         self.by_first: dict[int, Run] = {}
         self.by_last: dict[int, Run] = {}
         self.streams: dict[int, InboundStream] = {}
         self.held = 0
+        self.padding = 0
 
     def stream(self, stream_id: int) -> InboundStream:
         stream = self.streams.get(stream_id)
@@ -91,6 +110,7 @@ class Reassembly:
             if run.ends:
                 above = None
         self.held += len(piece)
+        self.padding += run.padding
         if below is not None:
             self._grow_up(below, run)
             run = below
@@ -109,6 +129,7 @@ class Reassembly:
         run.ends = fragment.ends
         run.pieces.append(fragment.pieces[0])
         run.size += fragment.size
+        run.padding += fragment.padding
         self.by_last[run.last] = run
 
     def _grow_down(self, run: Run, fragment: Run) -> None:
@@ -118,6 +139,7 @@ class Reassembly:
         run.ppid = fragment.ppid
         run.pieces.appendleft(fragment.pieces[0])
         run.size += fragment.size
+        run.padding += fragment.padding
         self.by_first[run.first] = run
 
     def _merge(self, below: Run, above: Run) -> Run:
@@ -133,11 +155,18 @@ class Reassembly:
             above.pieces.extendleft(reversed(below.pieces))
             merged = above
         merged.size = below.size + above.size
+        merged.padding = below.padding + above.padding
         self.by_first[merged.first] = self.by_last[merged.last] = merged
         return merged
 
+    def release(self, run: Run) -> None:
+        """A run's pieces are handed over: they are not held any more."""
+        self.held -= run.size
+        self.padding -= run.padding
+        run.padding = 0
+
     def remove(self, run: Run) -> None:
-        """Take a complete run out; its bytes stay counted in ``held`` until they are delivered."""
+        """Take a complete run out; it stays counted until it is delivered."""
         del self.by_first[run.first]
         del self.by_last[run.last]
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from pysctpstack.core.rx import tsn_map
 from pysctpstack.core.rx.ack_policy import AckPolicy
-from pysctpstack.core.rx.reassembly import Reassembly, Run
+from pysctpstack.core.rx.reassembly import MIN_CHARGE, Reassembly, Run
 from pysctpstack.core.rx.tsn_map import TsnMap
 from pysctpstack.core.settings import Settings
 from pysctpstack.errors import PacketError
@@ -26,6 +26,10 @@ DROPPED: Final = 1
 NO_USER_DATA: Final = 2
 INVALID_STREAM: Final = 3
 BROKEN_FRAGMENTS: Final = 4
+
+MAX_PADDING: Final = 16
+"""What small chunks are charged beyond their data may be so many times the buffer, whatever has been announced: a peer
+learns of the charge only with the next SACK."""
 
 _FIELDS_SIZE: Final = data.FIELDS.size
 _WHOLE: Final = DATA_FLAG_B | DATA_FLAG_E
@@ -42,6 +46,8 @@ class Receiver:
         "ack",
         "receive_buffer",
         "unread",
+        "unread_padding",
+        "largest_chunk",
         "announced",
         "partial",
         "deferred",
@@ -71,6 +77,10 @@ class Receiver:
         self.receive_buffer = settings.receive_buffer
         self.unread = 0
         """Bytes handed over in events that the user has not taken yet."""
+        self.unread_padding = 0
+        """What unread messages are charged beyond their data."""
+        self.largest_chunk = 0
+        """User data of the largest DATA chunk so far: what the peer needs room for at least."""
         self.announced = settings.receive_buffer
         """The a_rwnd of the last SACK."""
         self.partial: Run | None = None
@@ -84,17 +94,25 @@ class Receiver:
     @property
     def window(self) -> int:
         """Bytes of user data for which there is room."""
-        return max(self.receive_buffer - self.unread - self.reassembly.held, 0)
+        reassembly = self.reassembly
+        return max(self.receive_buffer - self.unread - self.unread_padding - reassembly.held - reassembly.padding, 0)
 
     def advertised_window(self) -> int:
-        """The a_rwnd to announce: 0 rather than a sliver (RFC 1122 section 4.2.3.3: silly window syndrome)."""
+        """The a_rwnd to announce: 0 rather than a sliver that no chunk of the peer's fits into (RFC 1122 section
+        4.2.3.3:
+        silly window syndrome)."""
         window = self.window
-        return window if window >= min(self.receive_buffer // 4, 1_452) else 0
+        buffer = self.receive_buffer
+        return window if window >= max(min(buffer // 4, 1_452), min(self.largest_chunk, buffer // 2)) else 0
 
-    def consumed(self, size: int) -> bool:
-        """The user has taken ``size`` bytes. True: the window has opened by so much that the peer should be told
-        now."""
+    def consumed(self, size: int, whole: int) -> bool:
+        """The user has taken ``size`` bytes of an event that had ``whole`` bytes and is done with, or 0 if it is not.
+
+        True: the window has opened by so much that the peer should be told now.
+        """
         self.unread -= size
+        if 0 < whole < MIN_CHARGE:
+            self.unread_padding -= MIN_CHARGE - whole
         if self.unread == 0 and self.reassembly.held and self.partial is None:
             self.start_partial_delivery()
         # RFC 9260 section 6.2: an update when the window grew by a quarter of the buffer, not for each message read.
@@ -117,7 +135,13 @@ class Receiver:
         map_ = self.tsn_map
         tsn = map_.unwrap(tsn)
         self.packet_bytes += size
-        if self.unread + self.reassembly.held + size > self.receive_buffer and not self._has_room(tsn, size):
+        if size > self.largest_chunk:
+            self.largest_chunk = size
+        if (
+            self.unread + self.reassembly.held + size > self.receive_buffer
+            or self.announced == 0
+            or self.unread_padding + self.reassembly.padding > MAX_PADDING * self.receive_buffer
+        ) and not self._has_room(tsn, size):
             self.ack.immediate = True
             self._count("data_beyond_window")
             return DROPPED
@@ -155,15 +179,19 @@ class Receiver:
         twice the buffer.
 
         RFC 9260 section 6.2 drops new data while the announced window is 0; a peer whose fragments are larger than
-        what is left would never get on otherwise. The same section has a receiver drop the highest TSN it holds in favour of one that fills a gap. Taking
-        both costs
-        no more than a second buffer and needs no revoked acknowledgement.
+        what
+        is left would never get on otherwise. The same section has a receiver drop the highest TSN it holds in
+        favour of
+        one that fills a gap. Taking both costs no more than a second buffer and needs no revoked acknowledgement.
         """
         if self.advertised_window() > 0:
             return True
         if tsn >= self.tsn_map.largest:
             return False
-        return self.unread + self.reassembly.held + size <= 2 * self.receive_buffer
+        return (
+            self.unread + self.reassembly.held + size <= 2 * self.receive_buffer
+            and self.unread_padding + self.reassembly.padding <= 2 * MAX_PADDING * self.receive_buffer
+        )
 
     def _reassemble(self, tsn: int, flags: int, stream_id: int, ssn: int, ppid: int, piece: bytes) -> int:
         run = self.reassembly.add(tsn, flags, stream_id, ssn, ppid, piece)
@@ -204,11 +232,11 @@ class Receiver:
             stream.next_ssn += 1
 
     def _hand_over_run(self, run: Run) -> None:
-        self.reassembly.held -= run.size
+        self.reassembly.release(run)
         self._hand_over(run.stream_id, run.ssn, run.ppid, run.first, run.unordered, b"".join(run.pieces))
 
     def _hand_over(self, stream_id: int, ssn: int, ppid: int, tsn: int, unordered: bool, message: bytes) -> None:
-        self.unread += len(message)
+        self._charge_unread(len(message))
         event = MessageReceived(
             self.association_id,
             stream_id,
@@ -224,6 +252,11 @@ class Receiver:
         else:
             self.deferred.append(event)
 
+    def _charge_unread(self, size: int) -> None:
+        self.unread += size
+        if size < MIN_CHARGE:
+            self.unread_padding += MIN_CHARGE - size
+
     # --- partial delivery (RFC 9260 section 6.9) ---
 
     def start_partial_delivery(self) -> None:
@@ -237,8 +270,8 @@ class Receiver:
 
     def _continue_partial_delivery(self, run: Run) -> None:
         piece = b"".join(run.pieces)
-        self.reassembly.held -= run.size
-        self.unread += run.size
+        self.reassembly.release(run)
+        self._charge_unread(run.size)
         run.pieces.clear()
         run.size = 0
         self.events.append(
@@ -269,6 +302,11 @@ class Receiver:
             self.events.extend(self.deferred)
             self.deferred.clear()
             self.partial = None
+
+    def abandon(self) -> None:
+        """The association ends: nothing more will be delivered."""
+        self.abort_partial_delivery()
+        self.reassembly = Reassembly()
 
     # --- acknowledging ---
 

@@ -13,7 +13,7 @@ from heapq import heappop, heappush
 from math import inf
 from typing import Final
 
-from pysctpstack.core.path import COMMON_HEADER, Path, Paths
+from pysctpstack.core.path import COMMON_HEADER, Path, Paths, PathState
 from pysctpstack.core.settings import Settings
 from pysctpstack.core.tx.outstanding import Chunk, Outstanding
 from pysctpstack.core.tx.send_queue import Message, SendQueue
@@ -24,6 +24,7 @@ MAX_OUTSTANDING: Final = 65_535
 """TSNs in flight: as far as Gap Ack Blocks reach (section 3.3.4), and below the limit on messages of a stream
 (section 6.1)."""
 MISSES_TO_RETRANSMIT: Final = 3
+UNLIMITED: Final = 1 << 30
 MIN_PAYLOAD: Final = 512
 """The least that a small window of the peer makes of a fragment."""
 MAX_PAYLOAD: Final = 65_532 - data.HEADER_SIZE
@@ -118,7 +119,8 @@ class Sender:
         """Fast Recovery exit point, -1 outside of it."""
         self.fast_retransmit = False
         """The next packet is a fast retransmission, which cwnd does not hold back."""
-        self.max_burst = settings.max_burst
+        # 0 is no limit, as in SCTP_MAX_BURST (RFC 6458 section 8.1.24).
+        self.max_burst = settings.max_burst or UNLIMITED
         self.burst = self.max_burst
         """Packets that may still leave before the next SACK or call of the user."""
         self.no_delay = settings.no_delay
@@ -182,8 +184,15 @@ class Sender:
     # --- what may leave ---
 
     def replenish_burst(self, newly_acked_packets: int = 0) -> None:
-        """RFC 9260 section 6.1, D: Max.Burst packets beyond those that just left the network."""
-        self.burst = self.max_burst + newly_acked_packets
+        """RFC 9260 section 6.1, D: Max.Burst packets beyond those that just left the network.
+
+        Several SACKs may come before there is a chance to send: what each of them acknowledged counts.
+        """
+        self.burst = max(self.burst, self.max_burst) + newly_acked_packets
+
+    def end_burst(self) -> None:
+        """All that may leave has left: what was acknowledged does not allow a larger burst later."""
+        self.burst = min(self.burst, self.max_burst)
 
     def max_payload(self, path: Path) -> int:
         """User data of the largest DATA chunk to ``path`` (RFC 9260 section 6.9)."""
@@ -379,8 +388,8 @@ class Sender:
     def _path_for(self, message: Message) -> Path:
         if message.destination:
             path = self.paths.by_address.get(message.destination)
-            # RFC 9260 section 6.4.1: to an inactive address only if no other is active.
-            if path is not None and (path.is_confirmed or len(self.paths) == 1):
+            # RFC 9260 section 6.4.1: while the address is inactive another one serves.
+            if path is not None and path.state is PathState.ACTIVE:
                 return path
         return self.paths.current()
 
@@ -462,13 +471,7 @@ class Sender:
             self.probe_backoff = 0
         elif not self.outstanding:
             self.probing = False
-        for path in self.paths:
-            if path.congestion.flight_size == 0:
-                # RFC 9260 section 6.3.2, R2
-                path.t3_deadline = inf
-            elif path.restart_t3:
-                # R3
-                path.t3_deadline = now + path.rto.rto
+        self._set_t3(now)
         if not self.outstanding:
             for path in self.paths:
                 # RFC 9260 section 7.2.2: all acknowledged
@@ -476,18 +479,31 @@ class Sender:
         self.replenish_burst(newly_acked_packets)
         return SackOutcome.PROCESSED
 
+    def _set_t3(self, now: float) -> None:
+        """T3-rtx of each path after a SACK (RFC 9260 section 6.3.2)."""
+        # What a Gap Ack Block acknowledged may still be reneged: if nothing else is outstanding the timer goes on.
+        only_gaps = bool(self.gap_blocks) and not self.in_flight and self._first_marked() is None
+        for path in self.paths:
+            if path.congestion.flight_size == 0:
+                # R2
+                if not only_gaps:
+                    path.t3_deadline = inf
+                elif path.t3_deadline == inf and path is self.paths.current():
+                    path.t3_deadline = now + path.rto.rto
+            elif path.restart_t3:
+                # R3
+                path.t3_deadline = now + path.rto.rto
+
     def on_shutdown(self, cumulative_tsn: int, now: float) -> SackOutcome:
         """Process the Cumulative TSN Ack of a SHUTDOWN.
 
         RFC 9260 section 3.3.8: that it has no Gap Ack Blocks does not mean that the peer reneged. Nor does it tell
-        of the peer's window, which stays as it was.
+        of the peer's window: what was free stays free, and closed stays closed.
         """
         cumulative = self.cumulative + ((cumulative_tsn - self.cumulative) & 0xFFFFFFFF)
         gaps = [(max(start - cumulative, 1), end - cumulative) for start, end in self.gap_blocks if end > cumulative]
-        rwnd = self.rwnd
-        outcome = self.on_sack(cumulative_tsn, 0 if self.probing else rwnd + self.in_flight, gaps, now)
-        self.rwnd = rwnd
-        return outcome
+        a_rwnd = 0 if self.probing else self.rwnd + self.in_flight
+        return self.on_sack(cumulative_tsn, a_rwnd, gaps, now)
 
     def _blocks(self, cumulative: int, gaps: Sequence[tuple[int, int]]) -> list[Block]:
         """Gap Ack Blocks as TSNs, sorted and merged; empty if one is no block.
@@ -554,6 +570,8 @@ class Sender:
             for chunk in outstanding.values():
                 if not chunk.acked and not chunk.marked:
                     lowest.setdefault(chunk.path.address, chunk.tsn)
+                    if len(lowest) == len(self.paths):
+                        break
         cumulative = self.cumulative
         known = [(max(start, cumulative + 1), end) for start, end in self.gap_blocks if end > cumulative]
         for start, end in subtract(blocks, known):
@@ -630,11 +648,23 @@ class Sender:
 
     # --- T3-rtx (RFC 9260 section 6.3.3) ---
 
+    def _forget_gaps(self) -> None:
+        """Take everything that Gap Ack Blocks acknowledged as outstanding again."""
+        for chunk in self.outstanding.values():
+            if chunk.acked:
+                chunk.acked = False
+                chunk.path.congestion.flight_size += chunk.size
+                self.in_flight += len(chunk.payload)
+        self.gap_blocks = []
+
     def on_t3(self, path: Path) -> None:
         """The timer of ``path`` has expired: mark what is in flight there, the earliest leaves first."""
         path.t3_deadline = inf
         path.rto.back_off()
         path.rtt_tsn = -1
+        if not self.in_flight and self._first_marked() is None:
+            # The peer acknowledges beyond gaps and never what is below: its Gap Ack Blocks are not believed any longer.
+            self._forget_gaps()
         for chunk in self.outstanding.values():
             if chunk.path is path and not chunk.acked and not chunk.marked:
                 chunk.missing = 0
