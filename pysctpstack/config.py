@@ -36,6 +36,8 @@ class Config:
     rto_max: float = 60.0
     association_max_retrans: int = 10
     path_max_retrans: int = 5
+    potentially_failed_max_retrans: int = 0
+    """Errors of a path after which another is preferred, long before it is inactive (PFMR of RFC 7829)."""
     max_init_retransmits: int = 8
     heartbeat_interval: float = 15.0
     """RFC 9260 has 30 s; a NAT forgets a UDP binding sooner (RFC 6951 section 5.7 asks for shorter ones)."""

@@ -321,14 +321,14 @@ class Association:
                 self._expire(now)
         for path in tuple(tcb.paths):
             if path.t3_deadline <= now and tcb.state is not State.CLOSED:
-                self._on_t3(path)
+                self._on_t3(path, now)
             if path.heartbeat_timeout <= now and tcb.state is not State.CLOSED:
                 heartbeat.on_timeout(tcb, path, now)
             if path.heartbeat_deadline <= now and tcb.state is not State.CLOSED:
                 heartbeat.on_timer(tcb, path, now)
         self.finish(now)
 
-    def _on_t3(self, path: Path) -> None:
+    def _on_t3(self, path: Path, now: float) -> None:
         tcb = self.tcb
         sender = tcb.sender
         answered_probe = sender.probing and sender.sacks_since_probe > 0
@@ -336,7 +336,7 @@ class Association:
         sender.on_t3(path)
         # RFC 9260 section 6.1, A: a receiver that keeps its window closed but answers is no error.
         if not answered_probe:
-            tcb.count_error(path)
+            tcb.count_error(path, now)
 
     def _expire(self, now: float) -> None:
         for message in self.tcb.sender.take_expired(now):

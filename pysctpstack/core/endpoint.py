@@ -47,15 +47,19 @@ _unpack_header = HEADER.unpack_from
 class Listener:
     """A port on which associations are accepted."""
 
-    __slots__ = ("port", "settings", "addresses", "room")
+    __slots__ = ("port", "settings", "addresses", "room", "local_addresses")
 
-    def __init__(self, port: int, settings: Settings, addresses: frozenset[str], room: int) -> None:
+    def __init__(
+        self, port: int, settings: Settings, addresses: frozenset[str], room: int, local_addresses: tuple[str, ...]
+    ) -> None:
         self.port = port
         self.settings = settings
         self.addresses = addresses
         """Local addresses that are listened on; empty: all."""
         self.room = room
         """How many more associations may come up; the owner adjusts it as they are taken over."""
+        self.local_addresses = local_addresses
+        """What peers are told of this host's addresses; empty: nothing."""
 
 
 class Endpoint:
@@ -104,26 +108,50 @@ class Endpoint:
 
     # --- the user's verbs ---
 
-    def listen(self, port: int, settings: Settings, room: int, addresses: frozenset[str] = frozenset()) -> Listener:
-        """Accept associations on a port. ValueError: somebody does already."""
+    def listen(
+        self,
+        port: int,
+        settings: Settings,
+        room: int,
+        addresses: frozenset[str] = frozenset(),
+        local_addresses: tuple[str, ...] = (),
+    ) -> Listener:
+        """Accept associations on a port, at ``addresses`` only or (empty) at all. ValueError: somebody does already.
+
+        ``room``: how many at most. ``local_addresses``: addresses of this host that peers are told of.
+        """
         if port in self.listeners:
             raise ValueError(f"port {port} is listened on")
-        listener = self.listeners[port] = Listener(port, settings, addresses, room)
+        listener = self.listeners[port] = Listener(port, settings, addresses, room, local_addresses)
         return listener
 
     def unlisten(self, port: int) -> None:
         del self.listeners[port]
 
-    def associate(self, local_port: int, peer_port: int, route: Route, settings: Settings, now: float) -> Association:
+    def associate(
+        self,
+        local_port: int,
+        peer_port: int,
+        route: Route,
+        settings: Settings,
+        now: float,
+        *,
+        alternates: Sequence[Route] = (),
+        local_addresses: tuple[str, ...] = (),
+    ) -> Association:
         """Begin to set up an association; `AssociationUp` or `AssociationLost` tells the outcome.
 
-        ValueError: there is one between these ports and this address already, or a port is not 1 to 65,535.
+        ``alternates``: further addresses of the peer, known to be his. ``local_addresses``: addresses of this host
+        that he is
+        told of; none for a single-homed association. ValueError: there is one between these ports and this address
+        already, or a port is not 1 to 65,535.
         """
         if not (0 < local_port <= 0xFFFF and 0 < peer_port <= 0xFFFF):
             raise ValueError(f"SCTP ports {local_port} and {peer_port} are not both within 1 to 65535")
-        holder = self.by_peer.get((local_port, peer_port, route.peer))
-        if holder is not None and holder.tcb.state is not State.CLOSED:
-            raise ValueError(f"there is an association between port {local_port} and {route.peer} port {peer_port}")
+        for address in (route.peer, *(alternate.peer for alternate in alternates)):
+            holder = self.by_peer.get((local_port, peer_port, address))
+            if holder is not None and holder.tcb.state is not State.CLOSED:
+                raise ValueError(f"there is an association between port {local_port} and {address} port {peer_port}")
         tcb = Tcb(
             self._new_id(),
             settings.copy(),
@@ -132,7 +160,13 @@ class Endpoint:
             (local_port, peer_port),
             local_tag=self._new_tag(),
             initial_tsn=self.shared.random32(),
+            local_addresses=local_addresses,
         )
+        for alternate in alternates:
+            if alternate.peer not in tcb.paths.by_address:
+                # RFC 9260 section 5.4, 1: what the user names is confirmed.
+                mtu = self.shared.route_table.path_mtu(alternate)
+                tcb.paths.add(Path(alternate, tcb.settings, mtu, confirmed=True))
         association = self._register(tcb)
         handshake.start(tcb, now)
         association.finish(now)
@@ -383,6 +417,7 @@ class Endpoint:
             self.shared,
             now,
             local_tag=self._new_tag(),
+            local_addresses=listener.local_addresses,
         )
 
     def _listener(self, port: int, local: str) -> Listener | None:
@@ -434,6 +469,7 @@ class Endpoint:
             now,
             tcb,
             self._new_tag(),
+            tcb.local_addresses,
         )
 
     def _may_answer_setup(self, now: float) -> bool:
@@ -505,7 +541,9 @@ class Endpoint:
             self._answer_setup(route, ports, cookie.peer_tag, _NO_ROOM, now)
             return None
         listener.room -= 1
-        tcb = handshake.tcb_of_cookie(cookie, listener.settings.copy(), self.shared, self._new_id())
+        tcb = handshake.tcb_of_cookie(
+            cookie, listener.settings.copy(), self.shared, self._new_id(), listener.local_addresses
+        )
         return self._register(tcb)
 
     def _resolve_cookie(self, association: Association, cookie: Cookie, route: Route, now: float) -> Association | None:

@@ -15,7 +15,7 @@ from math import inf
 
 from pysctpstack.core.cookie import Cookie, CookieJar
 from pysctpstack.core.path import Path
-from pysctpstack.core.route import Route, is_unicast
+from pysctpstack.core.route import Route, RouteTable, is_unicast
 from pysctpstack.core.settings import Settings
 from pysctpstack.core.state import State
 from pysctpstack.core.tcb import Handshake, Surroundings, Tcb
@@ -88,14 +88,15 @@ class PeerParameters:
 
 def start(tcb: Tcb, now: float) -> None:
     """Send INIT and enter COOKIE-WAIT."""
-    tcb.handshake = Handshake(_init_of(tcb, 0))
+    tcb.handshake = Handshake(_init_of(tcb, 0), tcb.paths.primary)
     tcb.enter(State.COOKIE_WAIT)
     _send_init(tcb, now)
 
 
 def _init_of(tcb: Tcb, preservative: int) -> bytes:
-    # RFC 6951 section 3.2: a single-homed endpoint lists no addresses, so that NATs need not rewrite them.
-    parameters: list[Parameter] = [CookiePreservative(preservative)] if preservative else []
+    parameters = _address_parameters(tcb.local_addresses, tcb.paths.primary.address)
+    if preservative:
+        parameters.append(CookiePreservative(preservative))
     settings = tcb.settings
     return Init(
         tcb.local_tag,
@@ -107,9 +108,40 @@ def _init_of(tcb: Tcb, preservative: int) -> bytes:
     ).encode()
 
 
+def _address_parameters(addresses: tuple[str, ...], peer: str) -> list[Parameter]:
+    """This host's addresses as parameters, those that a peer at ``peer`` can reach (RFC 9260 section 5.1.2)."""
+    if len(addresses) < 2:
+        # RFC 6951 section 3.2: a single-homed endpoint lists none, so that NATs need not rewrite them.
+        return []
+    reachable = [address for address in addresses if is_in_scope(address, peer)]
+    return [
+        Ipv6Address(address.partition("%")[0]) if ":" in address else Ipv4Address(address)
+        for address in reachable[:MAX_ADDRESSES]
+    ]
+
+
+def is_in_scope(address: str, peer: str) -> bool:
+    """Whether a host at ``peer`` may reach ``address``: no loopback address but from loopback, no link-local one
+    but from
+    a link-local address."""
+    ip, other = ip_address(address.partition("%")[0]), ip_address(peer.partition("%")[0])
+    if ip.is_loopback or other.is_loopback:
+        return ip.is_loopback and other.is_loopback
+    return not ip.is_link_local or other.is_link_local
+
+
+def source_for(addresses: tuple[str, ...], peer: str, route_table: RouteTable) -> str:
+    """The local address to send to ``peer`` from; ``""``: the system is to choose."""
+    suitable = [a for a in addresses if (":" in a) == (":" in peer) and is_in_scope(a, peer)]
+    if not suitable:
+        return ""
+    chosen = route_table.source_address(peer)
+    return chosen if chosen in suitable else suitable[0]
+
+
 def _send_init(tcb: Tcb, now: float) -> None:
     assert tcb.handshake is not None
-    path = tcb.paths.current()
+    path = tcb.handshake.path
     # RFC 9260 section 8.5.1, A: an INIT travels under tag 0, and alone.
     tcb.shared.out.append((path.route, encode(tcb.local_port, tcb.peer_port, 0, [tcb.handshake.init])))
     tcb.timers.start(T1_INIT, now + _t1(tcb, path))
@@ -156,6 +188,8 @@ def on_init_ack(tcb: Tcb, init_ack: InitAck, now: float) -> None:
     )
     _add_paths(tcb, parameters.addresses)
     handshake = tcb.handshake
+    # Section 5.1.2: the address that answered is the first to be used.
+    tcb.paths.primary = handshake.path = tcb.reply_path
     handshake.cookie_echo = CookieEcho(parameters.cookie).encode()
     handshake.attempts = 0
     handshake.errors = _unrecognized_error(parameters.unrecognized, tcb.paths.current())
@@ -188,7 +222,8 @@ def _add_paths(tcb: Tcb, addresses: list[str]) -> None:
     primary = tcb.paths.primary
     for address in addresses:
         if address not in tcb.paths.by_address:
-            route = Route(address, primary.route.port, "")
+            local = source_for(tcb.local_addresses, address, tcb.shared.route_table)
+            route = Route(address, primary.route.port, local, primary.route.local_port)
             # Section 5.4, 3: proven by a HEARTBEAT before anything else goes there.
             mtu = tcb.shared.route_table.path_mtu(route)
             tcb.paths.add(Path(route, tcb.settings, mtu, confirmed=False))
@@ -198,7 +233,7 @@ def _add_paths(tcb: Tcb, addresses: list[str]) -> None:
 def _send_cookie_echo(tcb: Tcb, now: float) -> None:
     handshake = tcb.handshake
     assert handshake is not None
-    path = tcb.paths.current()
+    path = handshake.path
     chunks = [handshake.cookie_echo]
     if handshake.errors and len(handshake.cookie_echo) + len(handshake.errors) <= path.packet_size - 12:
         # Section 3.2.1: reported along with the COOKIE ECHO, which comes first.
@@ -228,7 +263,9 @@ def on_t1(tcb: Tcb, now: float) -> None:
     if handshake.attempts > tcb.settings.max_init_retransmits:
         tcb.lose(Loss.TIMED_OUT)
         return
-    tcb.paths.current().rto.back_off()
+    handshake.path.rto.back_off()
+    # Section 5.1: retransmissions use all addresses of the peer that are proven.
+    handshake.path = tcb.paths.alternate(handshake.path)
     if tcb.state is State.COOKIE_WAIT:
         _send_init(tcb, now)
     else:
@@ -327,6 +364,7 @@ def answer_init(
     now: float,
     tcb: Tcb | None = None,
     local_tag: int = 0,
+    local_addresses: tuple[str, ...] = (),
 ) -> None:
     """Answer an INIT with INIT ACK, or with ABORT if no association can come of it. No state is kept or changed.
 
@@ -385,6 +423,7 @@ def answer_init(
         if room < 0:
             break
         answers.append(UnrecognizedParameter(unrecognized))
+    answers += _address_parameters(local_addresses, route.peer)
     answer(
         InitAck(
             local_tag,
@@ -415,7 +454,13 @@ def stale_cookie_error(cookie: Cookie, now: float) -> bytes:
     return Error([StaleCookie(min(staleness, 0xFFFFFFFF))]).encode()
 
 
-def tcb_of_cookie(cookie: Cookie, settings: Settings, shared: Surroundings, association_id: int) -> Tcb:
+def tcb_of_cookie(
+    cookie: Cookie,
+    settings: Settings,
+    shared: Surroundings,
+    association_id: int,
+    local_addresses: tuple[str, ...],
+) -> Tcb:
     """Section 5.1.5, 5 and 6: the association that the cookie holds, ESTABLISHED, its COOKIE ACK queued."""
     tcb = Tcb(
         association_id,
@@ -425,6 +470,7 @@ def tcb_of_cookie(cookie: Cookie, settings: Settings, shared: Surroundings, asso
         (cookie.local_port, cookie.peer_port),
         local_tag=cookie.local_tag,
         initial_tsn=cookie.local_initial_tsn,
+        local_addresses=local_addresses,
     )
     tcb.accepted = True
     _take_peer(tcb, cookie)
@@ -507,11 +553,11 @@ def on_restart(tcb: Tcb, cookie: Cookie) -> None:
         # A HEARTBEAT to the peer before its restart will not be answered.
         path.heartbeat_timeout = inf
         path.heartbeat_nonce = b""
-    unread = tcb.receiver.unread
+    unread, padding = tcb.receiver.unread, tcb.receiver.unread_padding
     tcb.sender = Sender(tcb.settings, tcb.paths, cookie.local_initial_tsn, cookie.outbound_streams, cookie.peer_a_rwnd)
     _take_peer(tcb, cookie)
     # What the user has not read yet is still his to read, and still takes room.
-    tcb.receiver.unread = unread
+    tcb.receiver.unread, tcb.receiver.unread_padding = unread, padding
     if tcb.state is not State.ESTABLISHED:
         tcb.enter(State.ESTABLISHED)
     tcb.newly_established = True

@@ -15,6 +15,7 @@ _NONCE_SIZE = 8
 #: RFC 9260 section 8.3: heartbeats begin with ESTABLISHED and end with SHUTDOWN or SHUTDOWN ACK.
 SENDING_STATES = frozenset({State.ESTABLISHED, State.SHUTDOWN_PENDING, State.SHUTDOWN_RECEIVED})
 #: The same section on the answer: from COOKIE-ECHOED or ESTABLISHED on, up to the same end.
+_PROBED = frozenset({PathState.UNCONFIRMED, PathState.POTENTIALLY_FAILED})
 ANSWERING_STATES = SENDING_STATES | {State.COOKIE_ECHOED}
 
 
@@ -31,8 +32,8 @@ def start(tcb: Tcb, now: float) -> None:
 
 def schedule(tcb: Tcb, path: Path, now: float) -> None:
     """Set when the next HEARTBEAT to ``path`` is due."""
-    if path.state is PathState.UNCONFIRMED:
-        # RFC 9260 section 5.4: one probe an RTO.
+    if path.state in _PROBED:
+        # RFC 9260 section 5.4 and RFC 7829 section 4.2, 4: one probe an RTO.
         path.heartbeat_deadline = now + path.rto.rto
     elif path.heartbeat_interval:
         # RFC 9260 section 8.3: HB.interval plus the RTO, give or take half an RTO.
@@ -49,7 +50,7 @@ def on_timer(tcb: Tcb, path: Path, now: float) -> None:
         return
     idle_since = max(path.last_sent_at, path.heartbeat_sent_at)
     busy_until = idle_since + path.heartbeat_interval
-    if path.is_confirmed and busy_until > now:
+    if path.state not in _PROBED and busy_until > now:
         # RFC 9260 section 8.3: DATA has been sent within this period, so the path is not idle.
         path.heartbeat_deadline = busy_until + path.rto.rto
         return
@@ -75,12 +76,14 @@ def on_timeout(tcb: Tcb, path: Path, now: float) -> None:
         return
     path.rto.back_off()
     if path.is_confirmed and path is tcb.paths.current():
-        if not tcb.count_error(path):
+        if not tcb.count_error(path, now):
             return
     else:
         # RFC 9260 sections 5.4 and 8.1: other paths can't end an association that works.
-        tcb.count_path_error(path)
+        tcb.count_path_error(path, now)
     schedule(tcb, path, now)
+    if path.state is PathState.POTENTIALLY_FAILED:
+        path.heartbeat_deadline = now
 
 
 def on_heartbeat(tcb: Tcb, whole_chunk: bytes, path: Path | None) -> None:

@@ -27,6 +27,8 @@ MIN_PATH_MTU: Final = 512
 class PathState(Enum):
     UNCONFIRMED = "unconfirmed"
     ACTIVE = "active"
+    POTENTIALLY_FAILED = "potentially failed"
+    """RFC 7829: it has not answered lately; others are preferred, and it is probed each RTO."""
     INACTIVE = "inactive"
 
 
@@ -62,9 +64,8 @@ class Path:
         self.route = route
         self.state = PathState.ACTIVE if confirmed else PathState.UNCONFIRMED
         self.is_confirmed = confirmed
-        """The peer has been shown to be there (RFC 9260 section 5.4): before, nothing but probes goes there, not
-        even when
-        the path is given up as inactive."""
+        """The peer has been shown to be there (RFC 9260 section 5.4): before, nothing but probes goes there, not even
+        when the path is given up as inactive."""
         self.rto = RtoEstimator(settings.rto_initial, settings.rto_min, settings.rto_max)
         self.set_mtu(mtu)
         self.congestion = CongestionControl(self.packet_size - COMMON_HEADER, ipv6=":" in self.address)
@@ -130,25 +131,37 @@ class Paths:
         self.by_address[path.address] = path
 
     def current(self) -> Path:
-        """Where new DATA goes: the primary path, or an active one while that is not (RFC 9260 section 6.4.1)."""
-        if self.primary.state is PathState.ACTIVE:
-            return self.primary
-        return self.alternate(self.primary)
+        """Where new DATA goes: the primary path, or another while that does not work (RFC 9260 section 6.4.1)."""
+        primary = self.primary
+        if primary.state is PathState.ACTIVE or len(self.by_address) == 1:
+            return primary
+        return self._best([*self._in_turn_after(primary), primary])
 
     def alternate(self, path: Path) -> Path:
-        """Another path than ``path``, for what timed out there (RFC 9260 section 6.4); ``path`` if there is none.
-
-        Active paths in turn; if none is active, inactive ones in turn, since one of them may have recovered.
-        """
-        candidates = list(self.by_address.values())
-        if len(candidates) == 1:
+        """Another path than ``path``, for what timed out there (RFC 9260 section 6.4); ``path`` if there is none."""
+        if len(self.by_address) == 1:
             return path
-        start = candidates.index(path) + 1
-        in_turn = candidates[start:] + candidates[: start - 1]
-        for wanted in (PathState.ACTIVE, PathState.INACTIVE):
-            for candidate in in_turn:
-                if candidate.state is wanted and candidate.is_confirmed:
-                    return candidate
-            if path.state is wanted:
-                return path
-        return path
+        others = [other for other in self._in_turn_after(path) if other.is_confirmed]
+        best = self._best(others) if others else path
+        # Better back to where it failed once than to where everything fails.
+        return path if path.is_confirmed and _RANK[path.state] < _RANK[best.state] else best
+
+    def _in_turn_after(self, path: Path) -> list[Path]:
+        paths = list(self.by_address.values())
+        at = paths.index(path)
+        return paths[at + 1 :] + paths[:at]
+
+    def _best(self, candidates: list[Path]) -> Path:
+        """The first of the best: active ones, then the potentially failed with the fewest errors (RFC 7829 section
+        4.2),
+        then inactive ones, since one of them may have recovered."""
+        confirmed = [path for path in candidates if path.is_confirmed]
+        return min(confirmed, key=lambda path: (_RANK[path.state], path.error_count), default=self.primary)
+
+
+_RANK: Final = {
+    PathState.ACTIVE: 0,
+    PathState.POTENTIALLY_FAILED: 1,
+    PathState.INACTIVE: 2,
+    PathState.UNCONFIRMED: 3,
+}

@@ -35,6 +35,9 @@ class RouteTable(Protocol):
     def path_mtu(self, route: Route) -> int:
         """Bytes of the largest IP datagram that the route takes, all headers counted."""
 
+    def source_address(self, peer: str) -> str:
+        """The local address that the system would choose towards ``peer``; ``""`` if it can't tell."""
+
 
 class FixedMtu:
     """A `RouteTable` that gives every route the same MTU."""
@@ -46,3 +49,6 @@ class FixedMtu:
 
     def path_mtu(self, route: Route) -> int:  # noqa: ARG002 -- every route is the same
         return self.mtu
+
+    def source_address(self, peer: str) -> str:  # noqa: ARG002 -- the network chooses
+        return ""

@@ -21,6 +21,7 @@ class Settings:
     rto_max: float
     association_max_retrans: int
     path_max_retrans: int
+    potentially_failed_max_retrans: int
     heartbeat_interval: float
     """0: no heartbeats."""
     heartbeat_max_burst: int
@@ -51,6 +52,7 @@ class Settings:
             rto_max=config.rto_max,
             association_max_retrans=config.association_max_retrans,
             path_max_retrans=config.path_max_retrans,
+            potentially_failed_max_retrans=config.potentially_failed_max_retrans,
             heartbeat_interval=config.heartbeat_interval,
             heartbeat_max_burst=config.heartbeat_max_burst,
             valid_cookie_life=config.valid_cookie_life,

@@ -142,7 +142,7 @@ def on_t2(tcb: Tcb, now: float) -> None:
     """T2-shutdown has expired: once more, with the updated cumulative TSN, or the peer is given up."""
     path = tcb.paths.current()
     path.rto.back_off()
-    if not tcb.count_error(path):
+    if not tcb.count_error(path, now):
         return
     if tcb.state is State.SHUTDOWN_SENT:
         _send_shutdown(tcb, now)

@@ -64,6 +64,8 @@ class Handshake:
 
     init: bytes
     """The INIT chunk, for retransmission."""
+    path: Path
+    """Where the INIT or the COOKIE ECHO goes next."""
     cookie_echo: bytes = b""
     errors: bytes = b""
     """An ERROR chunk that reports parameters of the INIT ACK, bundled with the COOKIE ECHO."""
@@ -90,6 +92,7 @@ class Tcb:
         "peer_tie_tag",
         "initial_tsn",
         "accepted",
+        "local_addresses",
         "paths",
         "reply_path",
         "timers",
@@ -118,6 +121,7 @@ class Tcb:
         *,
         local_tag: int,
         initial_tsn: int,
+        local_addresses: tuple[str, ...] = (),
     ) -> None:
         self.association_id = association_id
         self.settings = settings
@@ -132,6 +136,8 @@ class Tcb:
         self.initial_tsn = initial_tsn
         """Of the TSNs that are sent."""
         self.accepted = False
+        self.local_addresses = local_addresses
+        """Addresses of this host that peers are told of; empty: none, the association is single-homed here."""
         self.paths = Paths(Path(route, settings, shared.route_table.path_mtu(route), confirmed=True))
         self.reply_path = self.paths.primary
         """Where the last packet came from (RFC 9260 section 6.4: replies go there)."""
@@ -232,17 +238,17 @@ class Tcb:
 
     # --- failure ---
 
-    def count_error(self, path: Path) -> bool:
+    def count_error(self, path: Path, now: float) -> bool:
         """A transmission to ``path`` was not answered (RFC 9260 sections 8.1 and 8.2). False: the peer is given
         up."""
         self.error_count += 1
-        self.count_path_error(path)
+        self.count_path_error(path, now)
         if self.error_count > self.settings.association_max_retrans:
             self.lose(Loss.TIMED_OUT)
             return False
         return True
 
-    def count_path_error(self, path: Path) -> None:
+    def count_path_error(self, path: Path, now: float) -> None:
         """Only the path's counter: the association goes on (section 8.2)."""
         if path.state is PathState.INACTIVE:
             return
@@ -250,11 +256,21 @@ class Tcb:
         if path.error_count > path.path_max_retrans:
             path.state = PathState.INACTIVE
             self.report(PathChanged(self.association_id, path.address, PathChange.UNREACHABLE))
+        elif (
+            path.state is PathState.ACTIVE
+            and len(self.paths) > 1
+            and path.error_count > self.settings.potentially_failed_max_retrans
+        ):
+            # RFC 7829 section 4.2, 1 and 4: probed at once, and not used while another path works.
+            path.state = PathState.POTENTIALLY_FAILED
+            path.heartbeat_deadline = now
 
     def path_works(self, path: Path) -> None:
         """Something sent to ``path`` was acknowledged (RFC 9260 section 8.2)."""
         path.error_count = 0
-        if path.state is PathState.INACTIVE:
+        if path.state is PathState.POTENTIALLY_FAILED:
+            path.state = PathState.ACTIVE
+        elif path.state is PathState.INACTIVE:
             path.state = PathState.ACTIVE
             self.report(PathChanged(self.association_id, path.address, PathChange.AVAILABLE))
 

@@ -5,6 +5,7 @@ The pump has no thread and no lock. Whoever drives it (`threaded`) holds the sta
 
 from __future__ import annotations
 
+import errno
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -37,6 +38,10 @@ class Pump:
     def path_mtu(self, route: Route) -> int:
         """As `UdpSockets.path_mtu`: the core's view of the host's routing."""
         return self.udp[0].path_mtu(route) if self.udp else routes.MINIMUM_MTU
+
+    def source_address(self, peer: str) -> str:
+        """As `UdpSockets.source_address`; ``""`` before there is a socket."""
+        return self.udp[0].source_address(peer) if self.udp else ""
 
     # --- UDP ports ---
 
@@ -73,8 +78,10 @@ class Pump:
                 batch = [(self._rename(route, udp), datagram) for route, datagram in batch]
             self.endpoint.receive_datagrams(batch, now)
         if udp.errors_waiting:
-            for _, quoted, _ in udp.errors():
-                self.endpoint.handle_unreachable(quoted, now)
+            for _, quoted, number in udp.errors():
+                # "Port unreachable", of IPv4 and IPv6: the host is there, and nobody listens. All else may pass.
+                if number == errno.ECONNREFUSED:
+                    self.endpoint.handle_unreachable(quoted, now)
         self.drain(now)
 
     def _rename(self, route: Route, udp: UdpSockets) -> Route:

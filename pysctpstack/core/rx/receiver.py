@@ -49,8 +49,11 @@ class Receiver:
         "unread_padding",
         "largest_chunk",
         "announced",
+        "received",
+        "promised",
         "partial",
         "deferred",
+        "deferred_size",
         "sack_delay",
         "packet_bytes",
         "packet_new",
@@ -83,9 +86,17 @@ class Receiver:
         """User data of the largest DATA chunk so far: what the peer needs room for at least."""
         self.announced = settings.receive_buffer
         """The a_rwnd of the last SACK."""
+        self.received = 0
+        """Bytes of user data that were taken since the start."""
+        self.promised = settings.receive_buffer
+        """How many the peer may have sent by now, going by all that was announced: what is under way when the window
+        closes still has its room."""
         self.partial: Run | None = None
         """The message under partial delivery: until it ends, others wait in ``deferred``."""
         self.deferred: list[MessageReceived] = []
+        self.deferred_size = 0
+        """What they are charged. The user can't read them yet, so that they must not keep out the end of the message
+        that they wait for: they have as much room of their own as the buffer."""
         self.packet_bytes = 0
         self.packet_new = False
 
@@ -95,6 +106,8 @@ class Receiver:
     def window(self) -> int:
         """Bytes of user data for which there is room."""
         reassembly = self.reassembly
+        if self.deferred_size > self.receive_buffer:
+            return 0
         return max(self.receive_buffer - self.unread - self.unread_padding - reassembly.held - reassembly.padding, 0)
 
     def advertised_window(self) -> int:
@@ -139,7 +152,8 @@ class Receiver:
             self.largest_chunk = size
         if (
             self.unread + self.reassembly.held + size > self.receive_buffer
-            or self.announced == 0
+            or (self.announced == 0 and self.received + size > self.promised)
+            or self.deferred_size > self.receive_buffer
             or self.unread_padding + self.reassembly.padding > MAX_PADDING * self.receive_buffer
         ) and not self._has_room(tsn, size):
             self.ack.immediate = True
@@ -157,6 +171,7 @@ class Receiver:
                     self._count("data_duplicate")
                 return DROPPED
         self.packet_new = True
+        self.received += size
         if flags & DATA_FLAG_I:
             self.ack.immediate = True
         if stream_id >= self.inbound_streams:
@@ -190,6 +205,7 @@ class Receiver:
             return False
         return (
             self.unread + self.reassembly.held + size <= 2 * self.receive_buffer
+            and self.deferred_size <= 2 * self.receive_buffer
             and self.unread_padding + self.reassembly.padding <= 2 * MAX_PADDING * self.receive_buffer
         )
 
@@ -236,7 +252,6 @@ class Receiver:
         self._hand_over(run.stream_id, run.ssn, run.ppid, run.first, run.unordered, b"".join(run.pieces))
 
     def _hand_over(self, stream_id: int, ssn: int, ppid: int, tsn: int, unordered: bool, message: bytes) -> None:
-        self._charge_unread(len(message))
         event = MessageReceived(
             self.association_id,
             stream_id,
@@ -248,9 +263,11 @@ class Receiver:
             message,
         )
         if self.partial is None:
+            self._charge_unread(len(message))
             self.events.append(event)
         else:
             self.deferred.append(event)
+            self.deferred_size += max(len(message), MIN_CHARGE)
 
     def _charge_unread(self, size: int) -> None:
         self.unread += size
@@ -290,8 +307,7 @@ class Receiver:
         if run.ends:
             self.reassembly.remove(run)
             self.partial = None
-            self.events.extend(self.deferred)
-            self.deferred.clear()
+            self._release_deferred()
             if not run.unordered:
                 self._advance(run.stream_id)
 
@@ -299,9 +315,15 @@ class Receiver:
         """The association ends or starts anew: the rest of a message that was begun will not come."""
         if self.partial is not None:
             self.events.append(PartialDeliveryAborted(self.association_id, self.partial.stream_id, self.partial.ssn))
-            self.events.extend(self.deferred)
-            self.deferred.clear()
             self.partial = None
+            self._release_deferred()
+
+    def _release_deferred(self) -> None:
+        for event in self.deferred:
+            self._charge_unread(len(event.data))
+        self.events.extend(self.deferred)
+        self.deferred.clear()
+        self.deferred_size = 0
 
     def abandon(self) -> None:
         """The association ends: nothing more will be delivered."""
@@ -330,6 +352,8 @@ class Receiver:
         """The SACK chunk of this moment, in at most ``room`` bytes; counts as sent."""
         map_ = self.tsn_map
         self.announced = self.advertised_window()
+        if self.announced:
+            self.promised = max(self.promised, self.received + self.announced)
         self.ack.sent()
         if not map_.starts and not map_.duplicates:
             return sack.encode(map_.cumulative, self.announced, (), ())
