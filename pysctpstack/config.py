@@ -62,6 +62,17 @@ class Config:
     max_burst: int = 4
     """Packets that may leave at once beyond those newly acknowledged (Max.Burst)."""
 
+    # --- extensions ---
+    pr_sctp: bool = True
+    """Partial reliability (RFC 3758): a message's life time holds for what has been sent of it, too."""
+
+    # --- path MTU discovery (RFC 8899) ---
+    plpmtud: bool = False
+    """Search for the path MTU with probes, from 1,200 bytes up to the route's, where the system controls DF. Without
+    it the path MTU is the route's, until packets of that size turn out to vanish: then it is 1,200 bytes."""
+    plpmtud_probe_interval: float = 20.0
+    """How long the answer to a probe is waited for; 1 at least, and more than 15 is good (RFC 8899 section 5.1.1)."""
+
     # --- streams and buffers ---
     outbound_streams: int = 10
     max_inbound_streams: int = 65_535
@@ -74,7 +85,14 @@ class Config:
 
     # --- what a peer may cost ---
     max_associations: int = 65_536
-    """Associations of one stack; an INIT or COOKIE ECHO beyond is dropped."""
+    """Associations of one stack; an INIT or COOKIE ECHO beyond is answered with ABORT (Out of Resource)."""
+    max_peer_addresses: int = 16
+    """Addresses of a peer that are kept for an association; those that it lists beyond are ignored."""
+    max_overhead: int = 16
+    """What small messages and fragments cost beyond their bytes (each counts as 256 at least) may be so many times the
+    receive buffer; DATA beyond is dropped."""
+    max_echo: int = 512
+    """Bytes of unknown parameters of an INIT that its INIT ACK repeats; those beyond are not reported."""
     max_gap_blocks: int = 300
     """Gap Ack Blocks kept for received DATA; DATA that would open another is dropped."""
     max_duplicates: int = 20

@@ -67,11 +67,11 @@ class socket(_SctpSocket, metaclass=_SocketType):  # type: ignore[no-redef]  # i
     """
 
     def __init__(self, family: int = -1, type: int = -1) -> None:
-        stack = _default_stack()
         super().__init__(
-            stack._host, _std.AF_INET if family == -1 else family, _std.SOCK_STREAM if type == -1 else type
+            _default_stack()._host,
+            _std.AF_INET if family == -1 else family,
+            _std.SOCK_STREAM if type == -1 else type,
         )
-        stack.register(self)
 
 
 SocketType = socket  # type: ignore[misc, assignment]  # as in the standard module

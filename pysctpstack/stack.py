@@ -8,6 +8,9 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import threading
+import weakref
+from collections import deque
 from collections.abc import Sequence
 from typing import Final, Protocol
 
@@ -16,7 +19,7 @@ from pysctpstack.core.association import Association
 from pysctpstack.core.state import State
 from pysctpstack.drivers.pump import Pump, clock
 from pysctpstack.drivers.threaded import ThreadedDriver, WaitList
-from pysctpstack.events import AssociationClosed, AssociationLost, AssociationUp, Event, Loss, MessageReceived
+from pysctpstack.events import AssociationClosed, AssociationLost, AssociationUp, Event, MessageReceived, SendFailed
 
 EPHEMERAL_PORTS: Final = range(32_768, 61_000)
 """SCTP ports that unbound sockets get: Linux's range, at random (RFC 6951: two hosts behind a NAT must not meet)."""
@@ -30,6 +33,12 @@ class Owner(Protocol):
 
     def wake(self) -> None:
         """Called once after each batch of events."""
+
+    def end(self) -> None:
+        """Close as the end of the process does. With the lock held."""
+
+    def leave(self, lock: threading.Lock) -> None:
+        """The process has forked, and this is the child: nothing but ``lock`` may be waited for."""
 
 
 class StrongEntropy:
@@ -47,19 +56,25 @@ class Host:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.pump = Pump(config, StrongEntropy(), self._dispatch)
-        self.driver = ThreadedDriver(self.pump)
+        self.driver = ThreadedDriver(self.pump, self._end_orphans)
         self.endpoint = self.pump.endpoint
         self.lock = self.driver.lock
         self.closed = False
-        self.owners: dict[int, Owner] = {}
-        """By association id. An association without an owner has been closed: what it still receives is discarded."""
-        self.listening: dict[int, Owner] = {}
+        self.sockets: weakref.WeakSet[Owner] = weakref.WeakSet()
+        """Every open socket, those that nobody has accepted yet too."""
+        self.owners: dict[int, weakref.ref[Owner]] = {}
+        """By association id. An association without an owner has been closed: what it still receives is discarded.
+
+        Weak, as `listening` is, so that a socket that nobody holds any more closes.
+        """
+        self.listening: dict[int, weakref.ref[Owner]] = {}
         """By SCTP port: who is told of associations that peers set up."""
+        self._orphans: deque[Owner] = deque()
         self._ports: dict[int, list[str]] = {}
         """Bound SCTP ports: the address of each socket, "" for the wildcard."""
         self._unfinished = WaitList(self.driver)
         self.lost_after_close = 0
-        """Associations that failed after their user had closed them: messages may not have arrived."""
+        """Messages that failed after their user had closed the association."""
 
     def waits(self) -> WaitList:
         """A wait list for one more socket."""
@@ -98,7 +113,7 @@ class Host:
 
     def source_address(self, peer: str) -> str:
         """The local address that the system would choose towards ``peer``; ``""`` if it has no route."""
-        return self.pump.udp[0].source_address(peer) if self.pump.udp else ""
+        return self.pump.source_address(peer)
 
     # --- SCTP ports ---
 
@@ -136,20 +151,26 @@ class Host:
 
     def _dispatch(self, events: Sequence[Event]) -> None:
         woken: dict[int, Owner] = {}
+        ended: list[int] = []
         for event in events:
             id_ = event.association_id
-            owner = self.owners.get(id_)
+            reference = self.owners.get(id_)
             association = self.endpoint.associations.get(id_)
-            if owner is None and association is not None and isinstance(event, AssociationUp) and event.accepted:
-                owner = self.listening.get(association.tcb.local_port)
+            if reference is None and association is not None and isinstance(event, AssociationUp) and event.accepted:
+                reference = self.listening.get(association.tcb.local_port)
+            owner = reference() if reference is not None else None
             if owner is None:
                 self._discard(event, association)
                 continue
             owner.on_event(event)
             woken[id(owner)] = owner
             if isinstance(event, (AssociationClosed, AssociationLost)):
-                self.owners.pop(id_, None)
-                self._unfinished.wake()
+                ended.append(id_)
+        for id_ in ended:
+            # Not before the whole batch: the messages that failed with the association are reported after it.
+            self.owners.pop(id_, None)
+        if ended:
+            self._unfinished.wake()
         for owner in woken.values():
             owner.wake()
 
@@ -157,15 +178,41 @@ class Host:
         """What reaches an association that its user has closed."""
         if isinstance(event, MessageReceived) and association is not None:
             association.consumed(len(event.data), clock())
+        elif isinstance(event, AssociationUp) and event.accepted and association is not None:
+            # Whoever listened was dropped a moment ago.
+            association.abort(b"", clock())
+        elif isinstance(event, SendFailed):
+            self.lost_after_close += 1
         elif isinstance(event, (AssociationClosed, AssociationLost)):
-            if isinstance(event, AssociationLost) and event.loss is not Loss.LOCAL:
-                self.lost_after_close += 1
             self._unfinished.wake()
 
     # --- the end ---
 
-    def finish(self, timeout: float) -> int:
-        """Wait until every association has ended, ``timeout`` seconds at most; how many have not. With the lock
+    def adopt_orphan(self, sock: Owner) -> None:
+        """Close a socket that nobody holds any more. Called by the garbage collector: anywhere, in any thread."""
+        if self.lock.acquire(blocking=False):
+            try:
+                sock.end()
+            finally:
+                self.lock.release()
+        else:
+            # Maybe by this very thread, in the middle of something.
+            self._orphans.append(sock)
+            self.driver.ring()
+
+    def _end_orphans(self) -> None:
+        while self._orphans:
+            self._orphans.popleft().end()
+
+    def close_sockets(self) -> None:
+        """Close every socket, without waiting for its associations. Called without the lock."""
+        with self.lock:
+            self._end_orphans()
+            for sock in list(self.sockets):
+                sock.end()
+
+    def finish(self, deadline: float) -> int:
+        """Wait until every association has ended, or the time is ``deadline``; how many have not. With the lock
         held."""
 
         def finished() -> bool:
@@ -173,7 +220,7 @@ class Host:
             self.endpoint.next_timeout()
             return not self.endpoint.associations
 
-        self._unfinished.wait(finished, clock() + timeout)
+        self._unfinished.wait(finished, deadline)
         return len(self.endpoint.associations)
 
     def linger(self, associations: Sequence[Association], seconds: float) -> None:
@@ -201,3 +248,5 @@ class Host:
         self.closed = True
         self.driver.abandon()
         self.lock = self.driver.lock
+        for sock in list(self.sockets):
+            sock.leave(self.lock)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
-from pysctpstack.core import handshake, heartbeat, output, shutdown, timers
+from pysctpstack.core import fingerprint, handshake, heartbeat, output, shutdown, timers
 from pysctpstack.core.path import Path
 from pysctpstack.core.rx import receiver as rx
 from pysctpstack.core.state import State
@@ -29,6 +29,7 @@ from pysctpstack.wire.chunks import (
     InitAck,
     Shutdown,
 )
+from pysctpstack.wire.extension_chunks import ForwardTsn
 from pysctpstack.wire.packet import split
 
 #: RFC 9260 section 6: DATA is received in these states only; elsewhere it is discarded.
@@ -61,6 +62,10 @@ class Association:
     def send_buffered(self) -> int:
         """Bytes of user data queued or not acknowledged yet."""
         return self.tcb.sender.buffered
+
+    def fingerprint(self, now: float, names: fingerprint.Names | None = None) -> Hashable:
+        """The state as a value: equal for states that differ in times, tags and TSNs only. See `core.fingerprint`."""
+        return fingerprint.fingerprint(self.tcb, now, names)
 
     # --- the user's verbs (RFC 9260 section 11.1) ---
 
@@ -135,6 +140,9 @@ class Association:
                         return
                 elif type_ == cp.SACK:
                     self._on_sack(datagram, start, end, now)
+                elif type_ == cp.FORWARD_TSN and tcb.forward_tsn:
+                    # RFC 3758 section 3.6: acknowledged as DATA is.
+                    had_data = self._on_forward_tsn(datagram, flags, start, end) or had_data
                 else:
                     handler = _HANDLERS.get(type_)
                     if handler is not None:
@@ -195,6 +203,17 @@ class Association:
         else:
             tcb.shared.count("sack_old" if outcome is SackOutcome.OLD else "sack_invalid")
 
+    def _on_forward_tsn(self, datagram: bytes, flags: int, start: int, end: int) -> bool:
+        """Whether it is one to be acknowledged."""
+        tcb = self.tcb
+        if tcb.state not in RECEIVING_STATES:
+            tcb.shared.count("forward_tsn_in_wrong_state")
+            return False
+        chunk = ForwardTsn.decode(flags, datagram[start:end])
+        for stream_id in tcb.receiver.on_forward_tsn(chunk.new_cumulative_tsn, chunk.streams):
+            tcb.errors[stream_id] = InvalidStreamIdentifier(stream_id).encode()
+        return True
+
     def _unknown_chunk(self, type_: int, datagram: bytes, start: int, end: int) -> bool:
         """RFC 9260 section 3.2: the two highest bits tell what to do. False: skip the rest of the packet."""
         tcb = self.tcb
@@ -221,7 +240,13 @@ class Association:
         if start != 16 or (end + 3) & ~3 < len(datagram):
             # RFC 9260 section 6.10: an INIT ACK travels alone.
             raise PacketError("init_ack_not_alone")
-        handshake.on_init_ack(self.tcb, InitAck.decode(flags, datagram[start:end]), now)
+        try:
+            init_ack = InitAck.decode(flags, datagram[start:end])
+        except PacketError as error:
+            self.tcb.shared.count(error.reason)
+            handshake.on_broken_init_ack(self.tcb, datagram[start:end])
+            return
+        handshake.on_init_ack(self.tcb, init_ack, now)
 
     def _on_cookie_ack(self, _datagram: bytes, _flags: int, _start: int, _end: int, now: float) -> None:
         handshake.on_cookie_ack(self.tcb, now)
@@ -281,8 +306,14 @@ class Association:
 
     def _on_shutdown_ack(self, datagram: bytes, _flags: int, _start: int, _end: int, _now: float) -> None:
         shutdown.on_shutdown_ack(self.tcb, int.from_bytes(datagram[4:8], "big"))
+        if self.tcb.state in (State.COOKIE_WAIT, State.COOKIE_ECHOED):
+            # RFC 9260 section 8.5.1, E: the packet is one out of the blue, which gets one answer.
+            raise PacketError("shutdown_ack_during_setup")
 
-    def _on_shutdown_complete(self, _datagram: bytes, flags: int, _start: int, _end: int, _now: float) -> None:
+    def _on_shutdown_complete(self, datagram: bytes, flags: int, start: int, end: int, _now: float) -> None:
+        if start != 16 or (end + 3) & ~3 < len(datagram):
+            # RFC 9260 section 6.10: a SHUTDOWN COMPLETE travels alone.
+            raise PacketError("shutdown_complete_not_alone")
         if flags & cp.FLAG_T and self.tcb.local_tag != self.tcb.peer_tag:
             # RFC 9260 section 8.5.1, C
             self.tcb.shared.count("shutdown_complete_with_wrong_tag")
@@ -292,6 +323,9 @@ class Association:
     def _on_ecn(self, _datagram: bytes, _flags: int, _start: int, _end: int, _now: float) -> None:
         # ECN was not negotiated, so that neither ECNE nor CWR has a meaning (RFC 9260 appendix B).
         self.tcb.shared.count("ecn_not_negotiated")
+
+    def _on_pad(self, _datagram: bytes, _flags: int, _start: int, _end: int, _now: float) -> None:
+        """RFC 4820 section 3: a PAD chunk is ignored in silence."""
 
     # --- timers ---
 
@@ -340,7 +374,7 @@ class Association:
 
     def _expire(self, now: float) -> None:
         for message in self.tcb.sender.take_expired(now):
-            self.tcb.report_failed(message, sent=False)
+            self.tcb.report_failed(message, sent=message.offset > 0)
             # The event holds it now; the queue passes over the empty message when it gets there.
             message.data = b""
 
@@ -357,7 +391,7 @@ class Association:
             heartbeat.start(tcb, now)
             if tcb.shutdown_wanted:
                 shutdown.request(tcb, now)
-        if tcb.sender.queue.next_expiry() <= now:
+        if tcb.sender.next_expiry() <= now:
             self._expire(now)
         if tcb.sender.is_idle:
             shutdown.advance(tcb, now)
@@ -371,7 +405,7 @@ class Association:
         if receiver.reassembly.held and not receiver.unread:
             receiver.start_partial_delivery()
         self._watch_window(now)
-        tcb.timers.start(timers.LIFETIME, tcb.sender.queue.next_expiry())
+        tcb.timers.start(timers.LIFETIME, tcb.sender.next_expiry())
 
     def _watch_window(self, now: float) -> None:
         """RFC 9260 section 6.1, A: probe a closed window after an RTO, then at doubling intervals."""
@@ -399,4 +433,5 @@ _HANDLERS: dict[int, Callable[[Association, bytes, int, int, int, float], None]]
     cp.SHUTDOWN_COMPLETE: Association._on_shutdown_complete,
     cp.ECNE: Association._on_ecn,
     cp.CWR: Association._on_ecn,
+    cp.PAD: Association._on_pad,
 }

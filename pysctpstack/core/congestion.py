@@ -25,31 +25,37 @@ class CongestionControl:
         self.collapsed = False
         """T3-rtx has expired and nothing has been acknowledged since: one packet at a time."""
 
+    def resize(self, pmdcs: int) -> None:
+        """The path MTU has changed. A window below one packet would be none."""
+        self.pmdcs = pmdcs
+        self.cwnd = max(self.cwnd, pmdcs)
+
     def may_send(self) -> bool:
         """RFC 9260 section 6.1, B: below cwnd a whole packet may leave, even if it ends above."""
         if self.collapsed:
             return self.flight_size == 0
         return self.flight_size < self.cwnd
 
-    def acknowledged(self, size: int, flight_before: int, packets: int, in_fast_recovery: bool) -> None:
+    def acknowledged(self, size: int, fully_used: bool, packets: int, in_fast_recovery: bool) -> None:
         """A SACK newly acknowledged ``size`` bytes that were sent here.
 
-        ``flight_before``: flight size before that SACK. ``packets``: how many packets the bytes came in, about.
+        ``fully_used``: whether cwnd was what held more back before. ``packets``: how many packets the bytes came in,
+        about.
         """
         self.collapsed = False
         if self.cwnd <= self.ssthresh:
             # RFC 9260 section 7.2.1: slow start, only while the window is fully used and not in Fast Recovery.
-            if flight_before >= self.cwnd and not in_fast_recovery:
+            if fully_used and not in_fast_recovery:
                 self.cwnd += min(size, min(max(packets, 1), MAX_L) * self.pmdcs)
             return
         # RFC 9260 section 7.2.2: congestion avoidance
         self.partial_bytes_acked += size
         if self.partial_bytes_acked >= self.cwnd:
-            if flight_before < self.cwnd:
-                self.partial_bytes_acked = self.cwnd
-            else:
+            if fully_used:
                 self.partial_bytes_acked -= self.cwnd
                 self.cwnd += self.pmdcs
+            else:
+                self.partial_bytes_acked = self.cwnd
 
     def lost(self) -> None:
         """RFC 9260 section 7.2.3: a loss that SACKs told of."""

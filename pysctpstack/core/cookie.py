@@ -15,8 +15,10 @@ from typing import Final
 from pysctpstack.core.entropy import Entropy
 from pysctpstack.core.route import Route
 
-_FIXED: Final = Struct("!ddIIIIIIIHHHHHHH")
+_FIXED: Final = Struct("!ddIIIIIIIHHHHBHHH")
 _MAC_SIZE: Final = 16
+FORWARD_TSN: Final = 0x01
+"""A flag of a cookie: both ends support FORWARD TSN (RFC 3758 section 3.3)."""
 _KEY_SIZE: Final = 32
 
 
@@ -41,6 +43,8 @@ class Cookie:
     peer_port: int
     outbound_streams: int
     inbound_streams: int
+    flags: int = 0
+    """Extensions in use, 8 bits."""
 
     def is_stale(self, now: float) -> bool:
         return now - self.created_at > self.lifespan
@@ -62,6 +66,7 @@ class Cookie:
                 self.peer_port,
                 self.outbound_streams,
                 self.inbound_streams,
+                self.flags,
                 self.route.port,
                 self.route.local_port,
                 len(texts),

@@ -8,16 +8,17 @@ the slow way.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from heapq import heappop, heappush
 from ipaddress import ip_address
 from math import inf
 
 from pysctpstack.config import Config
-from pysctpstack.core import handshake, ootb
+from pysctpstack.core import handshake, heartbeat, ootb
 from pysctpstack.core.association import Association
 from pysctpstack.core.cookie import Cookie, CookieJar
 from pysctpstack.core.entropy import Entropy
+from pysctpstack.core.fingerprint import InOrder, Names
 from pysctpstack.core.handshake import CookieResolution
 from pysctpstack.core.path import Path
 from pysctpstack.core.route import Route, RouteTable, is_unicast
@@ -40,6 +41,8 @@ FIRST_ASSOCIATION_ID = 3
 """0, 1 and 2 are SCTP_FUTURE_ASSOC, SCTP_CURRENT_ASSOC and SCTP_ALL_ASSOC (RFC 6458 section 7.2)."""
 
 _COMMON_HEADER = 12
+_SMALLEST_PACKET = 16
+"""With the header of one chunk."""
 _SETUP_STATES = (State.COOKIE_WAIT, State.COOKIE_ECHOED)
 _unpack_header = HEADER.unpack_from
 
@@ -105,6 +108,19 @@ class Endpoint:
     @property
     def counters(self) -> dict[str, int]:
         return self.shared.counters
+
+    def fingerprint(self, now: float, names: Names | None = None) -> Hashable:
+        """The state of all associations and listeners as a value: equal for states that behave alike.
+
+        Drain before: what waits to be taken is no part of it. ``names``: how random numbers are called, shared
+        between the ends of an association to relate their states. See `core.fingerprint`.
+        """
+        self._settle()
+        names = names or InOrder()
+        return (
+            tuple((port, self.listeners[port].room) for port in sorted(self.listeners)),
+            tuple(association.fingerprint(now, names) for association in self.associations.values()),
+        )
 
     # --- the user's verbs ---
 
@@ -282,8 +298,7 @@ class Endpoint:
         by_tag = self.by_tag
         received: dict[int, Association] = {}
         for route, datagram in batch:
-            if len(datagram) < _COMMON_HEADER:
-                self.shared.count("truncated_packet")
+            if len(datagram) < _SMALLEST_PACKET and self._is_empty(datagram):
                 continue
             if not checksum_ok(datagram):
                 self.shared.count("bad_checksum")
@@ -301,7 +316,7 @@ class Endpoint:
                     and tcb.state is not State.CLOSED
                 ):
                     if route is not path.route and route.port != path.route.port:
-                        self._learn_port(path, route)
+                        self._learn_port(tcb, path, route, now)
                     association.receive(datagram, path, now)
                     received[tcb.association_id] = association
                     continue
@@ -309,10 +324,24 @@ class Endpoint:
         for association in received.values():
             association.finish(now)
 
-    def _learn_port(self, path: Path, route: Route) -> None:
+    def _is_empty(self, datagram: bytes) -> bool:
+        """Whether a packet without room for a chunk is dropped here; out of the blue ones are counted with the others."""
+        if len(datagram) < _COMMON_HEADER:
+            self.shared.count("truncated_packet")
+            return True
+        if checksum_ok(datagram) and _unpack_header(datagram)[2] in self.by_tag:
+            self.shared.count("packet_without_chunk")
+            return True
+        return False
+
+    def _learn_port(self, tcb: Tcb, path: Path, route: Route, now: float) -> None:
         """RFC 6951 section 5.4: the peer's UDP port is where its last packet came from, the tag being right."""
         self.shared.count("udp_port_changed")
         path.route = Route(path.route.peer, route.port, path.route.local, route.local_port)
+        if tcb.state in heartbeat.SENDING_STATES and path.heartbeat_timeout == inf:
+            # Who has seen a packet can have a copy of it come from elsewhere (RFC 6951 section 8): the peer is asked
+            # whether it is there. One question at a time, so that nobody is flooded with them.
+            heartbeat.send(tcb, path, now)
 
     def _receive_slowly(
         self,
@@ -369,7 +398,7 @@ class Endpoint:
                     association.aborted(datagram[start - 4 : end])
                     received[association.association_id] = association
                     return
-                if flags & cp.FLAG_T and type_ == cp.SHUTDOWN_COMPLETE:
+                if flags & cp.FLAG_T and type_ == cp.SHUTDOWN_COMPLETE and len(chunks) == 1:
                     association.shutdown_complete()
                     received[association.association_id] = association
                     return
@@ -430,7 +459,7 @@ class Endpoint:
         """RFC 9260 section 5.1.2, D: by the source address, or by any address that the INIT lists."""
         addresses = [route.peer]
         addresses += [p.address for p in init.parameters if isinstance(p, (Ipv4Address, Ipv6Address))]
-        for address in addresses[: handshake.MAX_ADDRESSES]:
+        for address in addresses[: self.config.max_peer_addresses]:
             association = self.by_peer.get((*ports, address))
             if association is not None and association.tcb.state is not State.CLOSED:
                 return association
@@ -455,7 +484,8 @@ class Endpoint:
             return
         if tcb.state is State.SHUTDOWN_ACK_SENT:
             # RFC 9260 section 9.2: the SHUTDOWN COMPLETE was lost; the peer needs the SHUTDOWN ACK again.
-            tcb.send_now([ShutdownAck().encode()], path or tcb.paths.current())
+            proven = path if path is not None and path.is_confirmed else tcb.paths.current()
+            tcb.send_now([ShutdownAck().encode()], proven)
             return
         if not self._may_answer_setup(now):
             return
@@ -591,9 +621,11 @@ class Endpoint:
             self.shared.count("icmp_ignored")
             return
         tcb = association.tcb
-        if (tcb.local_port, tcb.peer_port) == (source_port, destination_port):
-            tcb.lose(Loss.REFUSED)
-            association.finish(now)
+        if (tcb.local_port, tcb.peer_port) != (source_port, destination_port):
+            self.shared.count("icmp_ignored")
+            return
+        tcb.lose(Loss.REFUSED)
+        association.finish(now)
 
 
 _COOKIE_ECHO = bytes((cp.COOKIE_ECHO,))

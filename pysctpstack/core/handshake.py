@@ -13,7 +13,7 @@ from enum import Enum
 from ipaddress import ip_address
 from math import inf
 
-from pysctpstack.core.cookie import Cookie, CookieJar
+from pysctpstack.core.cookie import FORWARD_TSN, Cookie, CookieJar
 from pysctpstack.core.path import Path
 from pysctpstack.core.route import Route, RouteTable, is_unicast
 from pysctpstack.core.settings import Settings
@@ -26,6 +26,7 @@ from pysctpstack.wire.causes import (
     Cause,
     InvalidMandatoryParameter,
     MissingMandatoryParameter,
+    ProtocolViolation,
     RestartWithNewAddresses,
     StaleCookie,
     UnrecognizedParameters,
@@ -36,9 +37,11 @@ from pysctpstack.wire.codepoints import PARAM_STATE_COOKIE, parameter_reported, 
 from pysctpstack.wire.packet import encode
 from pysctpstack.wire.params import (
     CookiePreservative,
+    ForwardTsnSupported,
     HostName,
     Ipv4Address,
     Ipv6Address,
+    Padding,
     Parameter,
     StateCookie,
     SupportedAddressTypes,
@@ -46,12 +49,12 @@ from pysctpstack.wire.params import (
 )
 
 MIN_A_RWND = 1_500
+FIXED_FIELDS = 16
+"""Bytes of an INIT or INIT ACK's value before its parameters."""
 MAX_PRESERVATIVE = 1.0
 """Seconds of Cookie Preservative that are granted at most (section 5.2.6 has the peer ask for little more)."""
-MAX_ECHO = 512
-"""Bytes of what was not understood that an answer repeats at most: it is never a burden on the path."""
-MAX_ADDRESSES = 16
-"""Addresses of a peer that are kept; those beyond are ignored."""
+MAX_LISTED = 16
+"""Addresses of this host that a peer is told of at most."""
 _KNOWN = (
     Ipv4Address,
     Ipv6Address,
@@ -60,6 +63,8 @@ _KNOWN = (
     HostName,
     SupportedAddressTypes,
     UnrecognizedParameter,
+    # RFC 4820 section 4: ignored in silence.
+    Padding,
 )
 
 
@@ -81,6 +86,8 @@ class PeerParameters:
     """Seconds."""
     unrecognized: list[bytes]
     """Whole TLVs of unknown parameters that are to be reported."""
+    forward_tsn: bool = False
+    """The peer supports FORWARD TSN, and so does this end (RFC 3758 section 3.3)."""
 
 
 # --- the side that starts (section 5.1, A and C) ---
@@ -98,6 +105,8 @@ def _init_of(tcb: Tcb, preservative: int) -> bytes:
     if preservative:
         parameters.append(CookiePreservative(preservative))
     settings = tcb.settings
+    if settings.pr_sctp:
+        parameters.append(ForwardTsnSupported())
     return Init(
         tcb.local_tag,
         settings.receive_buffer,
@@ -116,7 +125,7 @@ def _address_parameters(addresses: tuple[str, ...], peer: str) -> list[Parameter
     reachable = [address for address in addresses if is_in_scope(address, peer)]
     return [
         Ipv6Address(address.partition("%")[0]) if ":" in address else Ipv4Address(address)
-        for address in reachable[:MAX_ADDRESSES]
+        for address in reachable[:MAX_LISTED]
     ]
 
 
@@ -170,7 +179,7 @@ def on_init_ack(tcb: Tcb, init_ack: InitAck, now: float) -> None:
     tcb.peer_tag = init_ack.initiate_tag
     try:
         check_fixed_fields(init_ack)
-        parameters = sort_out(init_ack.parameters, tcb.reply_path.address)
+        parameters = sort_out(init_ack.parameters, tcb.reply_path.route, tcb.local_addresses, tcb.settings, tcb.shared)
         if parameters.cookie is None:
             raise BadInit(MissingMandatoryParameter([PARAM_STATE_COOKIE]))
     except BadInit as bad:
@@ -185,6 +194,7 @@ def on_init_ack(tcb: Tcb, init_ack: InitAck, now: float) -> None:
         # Section 5.1.1: no more than the peer takes.
         outbound_streams=min(tcb.settings.outbound_streams, init_ack.inbound_streams),
         inbound_streams=min(tcb.settings.max_inbound_streams, init_ack.outbound_streams),
+        forward_tsn=parameters.forward_tsn,
     )
     _add_paths(tcb, parameters.addresses)
     handshake = tcb.handshake
@@ -192,12 +202,26 @@ def on_init_ack(tcb: Tcb, init_ack: InitAck, now: float) -> None:
     tcb.paths.primary = handshake.path = tcb.reply_path
     handshake.cookie_echo = CookieEcho(parameters.cookie).encode()
     handshake.attempts = 0
-    handshake.errors = _unrecognized_error(parameters.unrecognized, tcb.paths.current())
+    handshake.errors = _unrecognized_error(parameters.unrecognized, tcb)
     tcb.timers.stop(T1_INIT)
     tcb.enter(State.COOKIE_ECHOED)
     # Karn: an answer to a repeated INIT tells nothing of the round-trip time, and the first does only if none was
     # repeated.
     _send_cookie_echo(tcb, now)
+
+
+def on_broken_init_ack(tcb: Tcb, value: bytes) -> None:
+    """An INIT ACK that is too short, or whose parameters do not add up."""
+    if tcb.state is not State.COOKIE_WAIT:
+        # Section 5.2.3
+        tcb.shared.count("init_ack_unexpected")
+        return
+    # Section 3.3.10.13. The tag was right, so that it is the peer that broke the protocol, and would again.
+    cause = ProtocolViolation(b"an INIT ACK that cannot be read")
+    # Section 8.5.1, B: under the peer's tag, if it can be read.
+    tag = int.from_bytes(value[:4], "big") if len(value) >= FIXED_FIELDS else 0
+    _abort_setup(tcb, tag or tcb.local_tag, Abort([cause], reflected=not tag))
+    tcb.lose(Loss.PROTOCOL, cause.code)
 
 
 def _abort_setup(tcb: Tcb, tag: int, abort: Abort) -> None:
@@ -206,12 +230,13 @@ def _abort_setup(tcb: Tcb, tag: int, abort: Abort) -> None:
     tcb.shared.out.append((tcb.reply_path.route, packet))
 
 
-def _unrecognized_error(unrecognized: list[bytes], path: Path) -> bytes:
+def _unrecognized_error(unrecognized: list[bytes], tcb: Tcb) -> bytes:
     """An ERROR chunk that reports as many of the parameters as fit into a quarter of a packet."""
-    room = path.packet_size // 4
+    room = min(tcb.paths.current().packet_size // 4, tcb.settings.max_echo)
     fitting: list[bytes] = []
     for parameter in unrecognized:
         if len(parameter) > room:
+            tcb.shared.count("unknown_parameters_not_reported")
             break
         fitting.append(parameter)
         room -= len(parameter)
@@ -315,14 +340,33 @@ def check_fixed_fields(chunk: Init | InitAck) -> None:
         raise BadInit(InvalidMandatoryParameter())
 
 
-def sort_out(parameters: list[Parameter], source: str) -> PeerParameters:
+def sort_out(
+    parameters: list[Parameter],
+    route: Route,
+    local_addresses: tuple[str, ...],
+    settings: Settings,
+    shared: Surroundings,
+) -> PeerParameters:
     """Known parameters by kind, unknown ones by the two highest bits of their type (section 3.2.1). BadInit: a host
-    name."""
+    name.
+
+    ``route``: where they came from. ``local_addresses``: this host's, besides the one that they came to.
+    """
+    here = {route.local, *local_addresses}
+    if route.peer in here:
+        # An association of this host with itself.
+        here = set()
     found = PeerParameters([], None, 0.0, [])
     for parameter in parameters:
         if isinstance(parameter, (Ipv4Address, Ipv6Address)):
             address = parameter.address
-            if len(found.addresses) < MAX_ADDRESSES and address not in found.addresses and is_usable(address, source):
+            if address in found.addresses:
+                continue
+            if len(found.addresses) >= settings.max_peer_addresses:
+                shared.count("peer_address_beyond_limit")
+            elif address in here or not is_usable(address, route.peer):
+                shared.count("peer_address_unusable")
+            else:
                 found.addresses.append(address)
         elif isinstance(parameter, StateCookie):
             found.cookie = parameter.cookie
@@ -331,7 +375,9 @@ def sort_out(parameters: list[Parameter], source: str) -> PeerParameters:
         elif isinstance(parameter, HostName):
             # Section 5.1.2, B
             named = parameter.encode()
-            raise BadInit(UnresolvableAddress(named if len(named) <= MAX_ECHO else b""))
+            raise BadInit(UnresolvableAddress(named if len(named) <= settings.max_echo else b""))
+        elif isinstance(parameter, ForwardTsnSupported) and settings.pr_sctp:
+            found.forward_tsn = True
         elif not isinstance(parameter, _KNOWN):
             if parameter_reported(parameter.type):
                 found.unrecognized.append(parameter.encode())
@@ -380,7 +426,7 @@ def answer_init(
 
     try:
         check_fixed_fields(init)
-        parameters = sort_out(init.parameters, route.peer)
+        parameters = sort_out(init.parameters, route, local_addresses, settings, shared)
         if tcb is not None:
             # The source is an address of the peer as much as those that are listed (section 5.1.2).
             _refuse_new_addresses(tcb, [route.peer, *parameters.addresses])
@@ -414,13 +460,17 @@ def answer_init(
         peer_port,
         min(settings.outbound_streams, init.inbound_streams),
         min(settings.max_inbound_streams, init.outbound_streams),
+        FORWARD_TSN if parameters.forward_tsn else 0,
     )
     # The cookie first, then what was not recognized, as far as it fits.
     answers: list[Parameter] = [StateCookie(jar.sign(cookie))]
-    room = MAX_ECHO
+    if parameters.forward_tsn:
+        answers.append(ForwardTsnSupported())
+    room = settings.max_echo
     for unrecognized in parameters.unrecognized:
         room -= len(unrecognized) + 4
         if room < 0:
+            shared.count("unknown_parameters_not_reported")
             break
         answers.append(UnrecognizedParameter(unrecognized))
     answers += _address_parameters(local_addresses, route.peer)
@@ -487,6 +537,7 @@ def _take_peer(tcb: Tcb, cookie: Cookie) -> None:
         a_rwnd=cookie.peer_a_rwnd,
         outbound_streams=cookie.outbound_streams,
         inbound_streams=cookie.inbound_streams,
+        forward_tsn=bool(cookie.flags & FORWARD_TSN),
     )
 
 

@@ -91,10 +91,13 @@ def on_heartbeat(tcb: Tcb, whole_chunk: bytes, path: Path | None) -> None:
     if tcb.state in ANSWERING_STATES:
         # Type and padding apart, HEARTBEAT ACK is the HEARTBEAT again: further TLVs are returned too.
         tcb.queue(bytes((HeartbeatAck.type,)) + whole_chunk[1:], path)
+    else:
+        tcb.shared.count("heartbeat_unexpected")
 
 
 def on_heartbeat_ack(tcb: Tcb, info: bytes, now: float) -> None:
     if tcb.state not in SENDING_STATES:
+        tcb.shared.count("heartbeat_ack_unexpected")
         return
     try:
         address = info[_NONCE_SIZE:].decode()

@@ -60,6 +60,16 @@ def flush(tcb: Tcb, now: float) -> None:
         tcb.timers.stop(DELAYED_SACK)
 
     if may_send_data:
+        if tcb.sender.partial.due:
+            # RFC 3758 section 3.5, F2: with DATA in the same packet, if there is any.
+            destination = tcb.paths.current()
+            room = destination.packet_size - COMMON_HEADER
+            chunk = tcb.sender.forward_tsn(room, destination, now)
+            if destination is not path or size + len(chunk) > room:
+                leave()
+                path = destination
+            pieces.append(chunk)
+            size += len(chunk)
         next_packet = tcb.sender.next_packet
         while True:
             packet = next_packet(now, size, path)

@@ -11,6 +11,7 @@ from math import inf
 from typing import Final
 
 from pysctpstack.core.congestion import CongestionControl
+from pysctpstack.core.mtu_search import MIN_PLPMTU, MtuSearch
 from pysctpstack.core.route import Route
 from pysctpstack.core.rto import RtoEstimator
 from pysctpstack.core.settings import Settings
@@ -20,8 +21,6 @@ IPV6_HEADER: Final = 40
 UDP_HEADER: Final = 8
 COMMON_HEADER: Final = 12
 MAX_IPV4_DATAGRAM: Final = 65_535
-MIN_PATH_MTU: Final = 512
-"""No less is believed: RFC 9260 section 7.3 counts on fragments of a sensible size."""
 
 
 class PathState(Enum):
@@ -40,14 +39,17 @@ class Path:
         "is_confirmed",
         "rto",
         "congestion",
+        "header_size",
         "mtu",
         "packet_size",
+        "search",
         "error_count",
         "path_max_retrans",
         "heartbeat_interval",
         "t3_deadline",
         "heartbeat_deadline",
         "heartbeat_timeout",
+        "probe_deadline",
         "heartbeat_nonce",
         "heartbeat_sent_at",
         "rtt_tsn",
@@ -55,7 +57,7 @@ class Path:
         "last_sent_at",
         "newly_acked",
         "newly_acked_packets",
-        "flight_before",
+        "window_used",
         "restart_t3",
     )
 
@@ -67,7 +69,11 @@ class Path:
         """The peer has been shown to be there (RFC 9260 section 5.4): before, nothing but probes goes there, not even
         when the path is given up as inactive."""
         self.rto = RtoEstimator(settings.rto_initial, settings.rto_min, settings.rto_max)
-        self.set_mtu(mtu)
+        ipv6 = ":" in self.address
+        self.header_size = (IPV6_HEADER if ipv6 else IPV4_HEADER) + UDP_HEADER
+        """Bytes of a datagram before the SCTP packet."""
+        self._set_size(mtu)
+        self.search = MtuSearch(self.header_size + COMMON_HEADER, ipv6=ipv6, enabled=settings.plpmtud)
         self.congestion = CongestionControl(self.packet_size - COMMON_HEADER, ipv6=":" in self.address)
         self.error_count = 0
         self.path_max_retrans = settings.path_max_retrans
@@ -77,6 +83,8 @@ class Path:
         """When the next HEARTBEAT is due, if the path is idle until then."""
         self.heartbeat_timeout = inf
         """When the HEARTBEAT in flight counts as unanswered."""
+        self.probe_deadline = inf
+        """When the search for the path MTU goes on (RFC 8899 section 5.1.1)."""
         self.heartbeat_nonce = b""
         self.heartbeat_sent_at = 0.0
         # RFC 9260 section 6.3.1, C4: one measurement per round trip. -1: none under way.
@@ -84,19 +92,23 @@ class Path:
         self.rtt_sent_at = 0.0
         self.last_sent_at = -inf
         """When DATA was last sent here, for the cwnd of an idle path (RFC 9260 section 7.2.1)."""
+        self.window_used = False
+        """cwnd was what held more back when the last packet left."""
         # What the SACK that is being processed said of this path.
         self.newly_acked = 0
         self.newly_acked_packets = 0
-        self.flight_before = 0
         self.restart_t3 = False
 
-    def set_mtu(self, mtu: int) -> None:
-        """``mtu``: bytes of an IP datagram, all headers counted."""
-        self.mtu = max(min(mtu, MAX_IPV4_DATAGRAM), MIN_PATH_MTU)
-        ip_header = IPV6_HEADER if ":" in self.address else IPV4_HEADER
+    def _set_size(self, mtu: int) -> None:
+        self.mtu = max(min(mtu, MAX_IPV4_DATAGRAM), MIN_PLPMTU)
         # A chunk ends on a 4-byte boundary, so what exceeds one can't be used.
-        self.packet_size = (self.mtu - ip_header - UDP_HEADER) & ~3
+        self.packet_size = (self.mtu - self.header_size) & ~3
         """Bytes of the largest SCTP packet, common header included."""
+
+    def set_mtu(self, mtu: int) -> None:
+        """``mtu``: bytes of an IP datagram, all headers counted. `Paths.set_mtu` tells the other paths too."""
+        self._set_size(mtu)
+        self.congestion.resize(self.packet_size - COMMON_HEADER)
 
     def reset_congestion(self) -> None:
         """Back to the initial cwnd (RFC 9260 sections 5.2.4, A and 7.2.5)."""
@@ -104,7 +116,7 @@ class Path:
         self.rtt_tsn = -1
 
     def next_deadline(self) -> float:
-        return min(self.t3_deadline, self.heartbeat_deadline, self.heartbeat_timeout)
+        return min(self.t3_deadline, self.heartbeat_deadline, self.heartbeat_timeout, self.probe_deadline)
 
     def confirm(self) -> None:
         """A probe's nonce came back."""
@@ -115,11 +127,14 @@ class Path:
 class Paths:
     """The peer's addresses. ``by_address`` keeps the order in which they became known."""
 
-    __slots__ = ("by_address", "primary")
+    __slots__ = ("by_address", "primary", "fragment_size")
 
     def __init__(self, primary: Path) -> None:
         self.by_address: dict[str, Path] = {primary.address: primary}
         self.primary = primary
+        self.fragment_size = primary.packet_size
+        """Bytes of the largest SCTP packet that every path takes: a fragment that fits it can be sent again to any
+        address (AMDCS, RFC 9260 section 7.3)."""
 
     def __iter__(self) -> Iterator[Path]:
         return iter(self.by_address.values())
@@ -129,6 +144,12 @@ class Paths:
 
     def add(self, path: Path) -> None:
         self.by_address[path.address] = path
+        self.fragment_size = min(self.fragment_size, path.packet_size)
+
+    def set_mtu(self, path: Path, mtu: int) -> None:
+        """The MTU of ``path`` is found to be another: bytes of an IP datagram, all headers counted."""
+        path.set_mtu(mtu)
+        self.fragment_size = min(other.packet_size for other in self)
 
     def current(self) -> Path:
         """Where new DATA goes: the primary path, or another while that does not work (RFC 9260 section 6.4.1)."""

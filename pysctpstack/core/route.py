@@ -21,6 +21,20 @@ class Route(NamedTuple):
     """The local UDP port, where a stack has several; 0: its first."""
 
 
+class Unfragmented(bytes):
+    """A datagram that has to arrive in one piece or not at all: a probe of the path MTU. It leaves with DF set, even
+    if the operating system believes that it is too large. Larger than any unmarked datagram of its route."""
+
+    __slots__ = ()
+
+
+class Fragmentable(bytes):
+    """A datagram that is larger than the path MTU and cannot be cut again (RFC 9260 section 6.9): it leaves with DF
+    clear or in fragments."""
+
+    __slots__ = ()
+
+
 _BROADCAST = IPv4Address("255.255.255.255")
 
 
@@ -38,6 +52,9 @@ class RouteTable(Protocol):
     def source_address(self, peer: str) -> str:
         """The local address that the system would choose towards ``peer``; ``""`` if it can't tell."""
 
+    def controls_fragmentation(self, route: Route) -> bool:
+        """Whether an `Unfragmented` datagram will be that, so that the path MTU can be searched for."""
+
 
 class FixedMtu:
     """A `RouteTable` that gives every route the same MTU."""
@@ -52,3 +69,6 @@ class FixedMtu:
 
     def source_address(self, peer: str) -> str:  # noqa: ARG002 -- the network chooses
         return ""
+
+    def controls_fragmentation(self, route: Route) -> bool:  # noqa: ARG002 -- every route is the same
+        return True

@@ -35,8 +35,18 @@ class Settings:
     receive_buffer: int
     max_gap_blocks: int
     max_duplicates: int
+    max_peer_addresses: int
+    max_overhead: int
+    """In multiples of ``receive_buffer``."""
+    max_echo: int
+    pr_sctp: bool = True
+    """Offer FORWARD TSN to peers, and use it with those that offer it too (SCTP_PR_SUPPORTED)."""
     no_delay: bool = False
     """Send small messages at once even while others are in flight (SCTP_NODELAY)."""
+    plpmtud: bool = False
+    """Search for the path MTU (RFC 8899)."""
+    plpmtud_probe_interval: float = 20.0
+    """How long a probe is waited for."""
     max_segment: int = 0
     """Upper bound of a fragment's user data (SCTP_MAXSEG). 0: what the path MTU allows."""
 
@@ -65,6 +75,12 @@ class Settings:
             receive_buffer=config.receive_buffer,
             max_gap_blocks=config.max_gap_blocks,
             max_duplicates=config.max_duplicates,
+            plpmtud=config.plpmtud,
+            plpmtud_probe_interval=config.plpmtud_probe_interval,
+            max_peer_addresses=config.max_peer_addresses,
+            max_overhead=config.max_overhead,
+            max_echo=config.max_echo,
+            pr_sctp=config.pr_sctp,
         )
 
     def copy(self) -> Settings:

@@ -90,6 +90,9 @@ def on_shutdown(tcb: Tcb, cumulative_tsn: int, now: float) -> None:
         # RFC 9260 section 9.2: silently discarded.
         tcb.shared.count("shutdown_during_setup")
         return
+    if state in (State.SHUTDOWN_SENT, State.SHUTDOWN_ACK_SENT) and tcb.sender.is_beyond(cumulative_tsn):
+        _refuse(tcb)
+        return
     if state is State.SHUTDOWN_SENT:
         # Both close at once.
         tcb.enter(State.SHUTDOWN_ACK_SENT)
@@ -101,7 +104,7 @@ def on_shutdown(tcb: Tcb, cumulative_tsn: int, now: float) -> None:
         return
     outcome = tcb.sender.on_shutdown(cumulative_tsn, now)
     if outcome is SackOutcome.NEVER_SENT:
-        tcb.abort([ProtocolViolation(b"SHUTDOWN acknowledges a TSN that was never sent")], Loss.PROTOCOL)
+        _refuse(tcb)
         return
     if outcome is SackOutcome.PROCESSED:
         tcb.note_acknowledged()
@@ -109,6 +112,11 @@ def on_shutdown(tcb: Tcb, cumulative_tsn: int, now: float) -> None:
         tcb.enter(State.SHUTDOWN_RECEIVED)
         tcb.report_shutdown()
     advance(tcb, now)
+
+
+def _refuse(tcb: Tcb) -> None:
+    """RFC 5062 section 5.3, on the Cumulative TSN Ack that a SHUTDOWN has in common with a SACK."""
+    tcb.abort([ProtocolViolation(b"SHUTDOWN acknowledges a TSN that was never sent")], Loss.PROTOCOL)
 
 
 def on_shutdown_ack(tcb: Tcb, tag: int) -> None:

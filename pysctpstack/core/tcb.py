@@ -109,6 +109,7 @@ class Tcb:
         "acknowledged",
         "dry_reported",
         "sack_wanted",
+        "forward_tsn",
     )
 
     def __init__(
@@ -162,6 +163,8 @@ class Tcb:
         self.dry_reported = True
         self.sack_wanted = False
         """A SACK has to leave with the next flush."""
+        self.forward_tsn = False
+        """Both ends support FORWARD TSN (RFC 3758 section 3.3)."""
 
     # --- states ---
 
@@ -175,7 +178,7 @@ class Tcb:
             self.timers.stop_all()
             self.control.clear()
             for path in self.paths:
-                path.t3_deadline = path.heartbeat_deadline = path.heartbeat_timeout = inf
+                path.t3_deadline = path.heartbeat_deadline = path.heartbeat_timeout = path.probe_deadline = inf
 
     def report(self, event: Event) -> None:
         self.shared.events.append(event)
@@ -194,6 +197,7 @@ class Tcb:
         a_rwnd: int,
         outbound_streams: int,
         inbound_streams: int,
+        forward_tsn: bool,
     ) -> None:
         """What INIT, INIT ACK or a cookie told of the peer: ready to receive, and to send up to ``a_rwnd`` bytes."""
         self.peer_tag = tag
@@ -207,6 +211,8 @@ class Tcb:
         )
         self.sender.rwnd = self.sender.largest_rwnd = a_rwnd
         self.sender.outbound_streams = outbound_streams
+        self.forward_tsn = forward_tsn
+        self.sender.use_partial_reliability(forward_tsn)
 
     # --- packets ---
 
@@ -226,6 +232,7 @@ class Tcb:
         for cause in self.errors.values():
             room -= len(cause)
             if room < 0:
+                self.shared.count("errors_not_reported")
                 break
             causes.append(cause)
         self.errors.clear()
@@ -274,6 +281,10 @@ class Tcb:
             path.state = PathState.ACTIVE
             self.report(PathChanged(self.association_id, path.address, PathChange.AVAILABLE))
 
+    def set_path_mtu(self, path: Path, mtu: int) -> None:
+        """``mtu``: bytes of an IP datagram, all headers counted."""
+        self.paths.set_mtu(path, mtu)
+
     def note_acknowledged(self) -> None:
         """A SACK, or what stands for one, has been processed: tell the paths and the user what it freed."""
         freed = False
@@ -281,6 +292,14 @@ class Tcb:
             if path.newly_acked:
                 freed = True
                 self.path_works(path)
+                if path.search.expirations:
+                    path.search.acknowledged(path.newly_acked, self.sender.cumulative, alone=len(self.paths) == 1)
+        answered = self.sender.partial.answered
+        if answered is not None:
+            # A FORWARD TSN, which is retransmitted and counted as DATA is (RFC 3758 section 3.5, C5).
+            self.sender.partial.answered = None
+            freed = True
+            self.path_works(answered)
         if freed:
             # RFC 9260 section 8.1: the peer answers.
             self.error_count = 0

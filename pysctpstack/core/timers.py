@@ -15,7 +15,7 @@ T5_SHUTDOWN_GUARD: Final = 3
 DELAYED_SACK: Final = 4
 WINDOW_PROBE: Final = 5
 LIFETIME: Final = 6
-"""The first unsent message whose life time ends."""
+"""The first message that is given up when its life time ends: what is in flight by then is not."""
 AUTOCLOSE: Final = 7
 
 NAMES: Final = (

@@ -28,6 +28,8 @@ from pysctpstack.drivers.pump import Pump, clock
 LINGER: Final = 0.002
 """Seconds for which the driver's thread leaves UDP unread after a caller has led."""
 MAX_PARK: Final = 1.0
+MAX_LEAVE: Final = 1.0
+"""Seconds that `stop` gives a caller that leads to notice."""
 MAX_WAIT: Final = 3600.0
 """Seconds of the longest sleep: `select` and lock timeouts have platform limits."""
 
@@ -112,8 +114,10 @@ class WaitList:
 class ThreadedDriver:
     """Drives a `Pump` with the threads that block, and one of its own."""
 
-    def __init__(self, pump: Pump) -> None:
+    def __init__(self, pump: Pump, on_wake: Callable[[], None]) -> None:
         self.pump = pump
+        self.on_wake = on_wake
+        """Called before a thread that drives goes to sleep; `ring` wakes it."""
         self.lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._thread_bell = _Bell()
@@ -128,6 +132,10 @@ class ThreadedDriver:
         """How often a caller has taken the lead."""
         self._last_led = -inf
         self._stopping = False
+        self._stopped = False
+        """The thread has ended; a caller that still leads closes what `stop` could not."""
+        self._left = _thread.allocate_lock()
+        self._left.acquire()
 
     # --- the UDP sockets ---
 
@@ -148,21 +156,31 @@ class ThreadedDriver:
         elif deadline < self._thread_bell.asleep_until:
             self._thread_bell.ring()
 
+    def ring(self) -> None:
+        """Have `on_wake` called soon. Needs no lock."""
+        self._thread_bell.ring()
+        self._caller_bell.ring()
+
     def ring_caller(self) -> None:
         self._caller_bell.ring()
 
     # --- blocked callers ---
 
     def wait(self, waiter: _Waiter, ready: Callable[[], bool], deadline: float) -> bool:
-        while not (done := ready()):
-            now = clock()
-            if now >= deadline or self._stopping:
-                break
-            if self._caller_leads:
-                self._follow(waiter, min(deadline - now, MAX_WAIT))
-            else:
-                self._lead(waiter, ready, deadline)
-        return done
+        try:
+            while not (done := ready()):
+                now = clock()
+                if now >= deadline or self._stopping:
+                    break
+                if self._caller_leads:
+                    self._follow(waiter, min(deadline - now, MAX_WAIT))
+                else:
+                    self._lead(waiter, ready, deadline)
+            return done
+        finally:
+            # Also by one that was woken to lead and finds its own wait over: the lead must not stop with it.
+            if not self._caller_leads:
+                self._pass_lead()
 
     def _follow(self, waiter: _Waiter, timeout: float) -> None:
         self._queue.append(waiter)
@@ -191,7 +209,10 @@ class ThreadedDriver:
             waiter.leads = False
             self._caller_leads = False
             self._last_led = clock()
-            self._pass_lead()
+            if self._stopped:
+                self._close()
+            elif self._stopping:
+                self._left.release()
 
     def _pass_lead(self) -> None:
         for waiter in self._queue:
@@ -205,6 +226,9 @@ class ThreadedDriver:
 
     def _step(self, bell: _Bell, deadline: float) -> None:
         """Wait once for packets, a timer or the bell, with the lock given up, and process what came."""
+        # From here on `ring` is heard: what came before is looked at now, what comes later ends the sleep.
+        bell.asleep_until = inf
+        self.on_wake()
         until = min(self.pump.next_timeout(), deadline)
         bell.asleep_until = until
         self.lock.release()
@@ -256,8 +280,7 @@ class ThreadedDriver:
         """End the thread and every wait. Called without the lock."""
         with self.lock:
             self._stopping = True
-            self._thread_bell.ring()
-            self._caller_bell.ring()
+            self.ring()
             for waiter in self._queue:
                 if not waiter.woken:
                     waiter.woken = True
@@ -265,18 +288,27 @@ class ThreadedDriver:
             if self._parked_until != -inf:
                 self._parked_until = -inf
                 self._park.release()
+            led = self._caller_leads
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
+        if led:
+            # It has been rung. Not for ever: this may be a signal handler in the very thread that leads.
+            self._left.acquire(timeout=MAX_LEAVE)
         with self.lock:
-            self.pump.close()
-            self._thread_bell.close()
-            self._caller_bell.close()
+            self._stopped = True
+            if not self._caller_leads:
+                self._close()
+
+    def _close(self) -> None:
+        self.pump.close()
+        self._thread_bell.close()
+        self._caller_bell.close()
 
     def abandon(self) -> None:
         """In a forked child: close the inherited descriptors; the thread is not here, and the lock may be held by
         nobody."""
         self.lock = threading.Lock()
-        self._stopping = True
-        self.pump.close()
-        self._thread_bell.close()
-        self._caller_bell.close()
+        self._stopping = self._stopped = True
+        # Nobody sleeps here: what the parent's threads wait for must not be rung.
+        self._thread_bell.asleep_until = self._caller_bell.asleep_until = -inf
+        self._close()

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 MAPPED: Final = "::ffff:"
 ANY: Final = frozenset({"", "0.0.0.0", "::"})
+_THIS_HOST: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 Address = tuple[Any, ...]
 """``(host, port)``, or ``(host, port, flowinfo, scope_id)`` for AF_INET6."""
@@ -48,7 +49,19 @@ def resolve(address: object, family: int, *, passive: bool = False) -> tuple[str
             ip = f"{ip}%{scope}"
     if ip.lower().startswith(MAPPED):
         ip = ip[len(MAPPED) :]
+    if not passive:
+        # To the wildcard address is to this host, as for TCP.
+        ip = _THIS_HOST.get(ip, ip)
+        if _is_for_many(ip):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
     return ("" if passive and ip in ANY else ip), port
+
+
+def _is_for_many(ip: str) -> bool:
+    """RFC 9260 section 8.4, 1: associations are with unicast addresses."""
+    if ":" in ip:
+        return len(ip.partition(":")[0]) == 4 and ip[:2].lower() == "ff"
+    return 224 <= int(ip.partition(".")[0]) <= 239 or ip == "255.255.255.255"
 
 
 def show(ip: str, port: int, family: int) -> Address:

@@ -22,13 +22,7 @@ CMSG_HEADER: Final = 16
 data."""
 
 _SEND_FLAGS: Final = (
-    c.SCTP_UNORDERED
-    | c.SCTP_ADDR_OVER
-    | c.SCTP_ABORT
-    | c.SCTP_SACK_IMMEDIATELY
-    | c.SCTP_SENDALL
-    | c.SCTP_PR_SCTP_ALL
-    | c.SCTP_EOF
+    c.SCTP_UNORDERED | c.SCTP_ADDR_OVER | c.SCTP_ABORT | c.SCTP_SACK_IMMEDIATELY | c.SCTP_SENDALL | c.SCTP_EOF
 )
 
 
@@ -98,12 +92,19 @@ def parse(ancillary: Iterable[tuple[int, int, Any]], default: SendInfo) -> SendI
                 raise _invalid()
         except ValueError:
             raise _invalid() from None
-    if info.flags & ~_SEND_FLAGS:
-        raise _invalid()
     if lifetime is not None:
         info.lifetime = lifetime
     info.init = init
     return info
+
+
+def valid_flags(flags: int) -> bool:
+    """Whether ``sinfo_flags`` or ``snd_flags`` are known and mean something here.
+
+    The one policy of partial reliability (RFC 6458 section 5.3.7) that they may name is a life time.
+    """
+    policy = flags & c.SCTP_PR_SCTP_MASK
+    return policy in (c.SCTP_PR_SCTP_NONE, c.SCTP_PR_SCTP_TTL) and not flags & ~(_SEND_FLAGS | c.SCTP_PR_SCTP_MASK)
 
 
 def _lifetime(info: structs.PrInfo) -> int:
@@ -148,8 +149,9 @@ def fit(found: list[tuple[int, CStruct]], size: int) -> tuple[list[Ancillary], b
     fitting: list[Ancillary] = []
     for type_, value in found:
         data = value.pack()
-        size -= CMSG_HEADER + (len(data) + 7 & ~7)
-        if size < 0:
+        if size < CMSG_HEADER + len(data):
             return fitting, True
+        # CMSG_SPACE: the next one is aligned; the last needs no more than CMSG_LEN.
+        size -= CMSG_HEADER + (len(data) + 7 & ~7)
         fitting.append((c.IPPROTO_SCTP, type_, data))
     return fitting, False

@@ -7,10 +7,13 @@ to wait hands itself to the stack's driver, which lets it receive packets meanwh
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import socket
 import sys
+import threading
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterable
 from math import inf
@@ -71,12 +74,20 @@ class SctpSocket:
     """
 
     def __init__(self, host: Host, family: int = socket.AF_INET, type: int = socket.SOCK_STREAM) -> None:  # noqa: A002
-        host.check_open()
+        does_not_block = bool(type & getattr(socket, "SOCK_NONBLOCK", 0))
         type &= ~(getattr(socket, "SOCK_NONBLOCK", 0) | getattr(socket, "SOCK_CLOEXEC", 0))  # noqa: A001
         if family not in (socket.AF_INET, socket.AF_INET6):
             raise failure(errno.EAFNOSUPPORT)
         if type not in (socket.SOCK_STREAM, socket.SOCK_SEQPACKET):
             raise failure(errno.ESOCKTNOSUPPORT)
+        with host.lock:
+            host.check_open()
+            self._set_up(host, family, type)
+        if does_not_block:
+            self.settimeout(0.0)
+
+    def _set_up(self, host: Host, family: int, type: int) -> None:  # noqa: A002
+        """What the constructor does under the lock."""
         self.family: socket.AddressFamily = socket.AddressFamily(family)
         self.type: socket.SocketKind = socket.SocketKind(type)
         self.proto = c.IPPROTO_SCTP
@@ -92,7 +103,8 @@ class SctpSocket:
         self.linger: int | None = None
         self.receive_timeout: float | None = None
         self.send_timeout: float | None = None
-        self.reuse_address: bool = False
+        self.switches: dict[int, bool] = {}
+        """Options of SOL_SOCKET that are remembered and change nothing here."""
         self.associations: dict[int, Association] = {}
         """By association id."""
         self._host = host
@@ -117,6 +129,9 @@ class SctpSocket:
         self._write_closed = False
         self._closed = False
         self._makefile_references = 0
+        self._outcomes: dict[int, int] = {}
+        """By id of an association that a blocked `connect` waits for: the errno with which it failed, or 0."""
+        host.sockets.add(self)
 
     def __repr__(self) -> str:
         style = "one-to-one" if self.one_to_one else "one-to-many"
@@ -130,6 +145,11 @@ class SctpSocket:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def __del__(self) -> None:
+        # A constructor that raised has left nothing to close.
+        if not getattr(self, "_closed", True):
+            self._host.adopt_orphan(self)
 
     # --- events (with the lock held, by the host) ---
 
@@ -181,23 +201,27 @@ class SctpSocket:
     def _bare(cls, host: Host, family: int, type_: int) -> SctpSocket:
         """A new socket of the same class, however its constructor looks."""
         sock = cls.__new__(cls)
-        SctpSocket.__init__(sock, host, family, type_)
+        sock._set_up(host, family, type_)
         return sock
 
     def _adopt(self, id_: int) -> None:
         association = self._host.endpoint.associations[id_]
         self.associations[id_] = association
-        self._host.owners[id_] = self
+        self._host.owners[id_] = weakref.ref(self)
         if self.one_to_one:
             self._peer = (association.tcb.paths.primary.address, association.tcb.peer_port)
 
     def _association_ended(self, event: events.AssociationLost | events.AssociationClosed) -> None:
+        error = 0
+        if isinstance(event, events.AssociationLost):
+            refused = not event.established and event.loss is events.Loss.ABORTED
+            error = errno.ECONNREFUSED if refused else _LOSS_ERRORS[event.loss]
+        if event.association_id in self._outcomes:
+            self._outcomes[event.association_id] = error
         if not self.one_to_one:
             return
         self._ended = self._write_closed = True
-        if isinstance(event, events.AssociationLost) and event.loss is not events.Loss.LOCAL:
-            refused = not event.established and event.loss is events.Loss.ABORTED
-            self._error = errno.ECONNREFUSED if refused else _LOSS_ERRORS[event.loss]
+        self._error = error
         if self._connecting:
             # The socket may try again (RFC 6458 section 4.1.5).
             self._connecting = self._ended = self._write_closed = False
@@ -233,6 +257,12 @@ class SctpSocket:
     def _has_send_room(self) -> bool:
         """Linux: while anything is left of SO_SNDBUF, a whole message may follow."""
         return sum(association.send_buffered for association in self.associations.values()) < self.send_buffer
+
+    def report(self, event: events.Event) -> None:
+        """Queue the notification of something that no packet and no timer brought about."""
+        for data in notifications(event, self.subscribed, self._show_peer):
+            self._arrivals.append(_Arrival(data, None, self._address_of(event.association_id)))
+        self.wake()
 
     def _refresh(self) -> None:
         """After a call of the user's that changes what is ready."""
@@ -270,8 +300,8 @@ class SctpSocket:
             raise failure(busy)
         if not self._waits.wait(ready_or_closed, deadline):
             if self._timeout is None:
-                # SO_RCVTIMEO and SO_SNDTIMEO end a call of a blocking socket like this.
-                raise failure(errno.EAGAIN)
+                # SO_RCVTIMEO and SO_SNDTIMEO end a call of a blocking socket like one that does not block.
+                raise failure(busy)
             raise TimeoutError("timed out")
         self._check_open()
 
@@ -299,7 +329,8 @@ class SctpSocket:
             self._check_open()
             ip = self._local_address
             if not ip and self._peer is not None:
-                ip = self._host.source_address(self._peer[0])
+                local = next((a.tcb.paths.primary.route.local for a in self.associations.values()), "")
+                ip = local or self._host.source_address(self._peer[0])
             return self.show(ip, self._local_port)
 
     def getpeername(self) -> addresses.Address:
@@ -334,7 +365,7 @@ class SctpSocket:
                 raise failure(errno.EADDRINUSE)
             only = frozenset({self._local_address}) if self._local_address else frozenset()
             self._listener = self._host.endpoint.listen(self._local_port, self.settings, room, only)
-            self._host.listening[self._local_port] = self
+            self._host.listening[self._local_port] = weakref.ref(self)
 
     @property
     def is_listening(self) -> bool:
@@ -372,28 +403,30 @@ class SctpSocket:
         ip, port = addresses.resolve(address, self.family)
         with self._lock:
             self._check_open()
-            if self._listener is not None and self.one_to_one:
-                raise failure(errno.EISCONN)
-            if self.one_to_one and (self.associations or self._ended):
-                raise failure(errno.EISCONN)
-            if self._connecting:
-                raise failure(errno.EALREADY)
-            if self._find(ip, port) is not None:
-                raise failure(errno.EISCONN)
+            if self.one_to_one:
+                if self._connecting:
+                    raise failure(errno.EALREADY)
+                if self._listener is not None or self.associations or self._ended:
+                    raise failure(errno.EISCONN)
+            found = self._find(ip, port)
+            if found is not None:
+                raise failure(errno.EALREADY if found.state in _SETTING_UP else errno.EISCONN)
             self._error = 0
             association = self._associate(ip, port, self.settings)
-            self._connecting = True
             id_ = association.association_id
 
             def settled() -> bool:
-                return self.associations.get(id_) is None or association.state not in _SETTING_UP
+                return id_ not in self.associations or association.state not in _SETTING_UP
 
-            self._wait(settled, self._deadline(0, self.send_timeout), busy=errno.EINPROGRESS)
-            self._connecting = False
-            if self._error:
-                raise failure(self.take_error())
-            if not self.one_to_one and id_ not in self.associations:
-                raise failure(errno.ECONNREFUSED)
+            self._outcomes[id_] = 0
+            try:
+                self._wait(settled, self._deadline(0, self.send_timeout), busy=errno.EINPROGRESS)
+            finally:
+                error = self._outcomes.pop(id_)
+            if error:
+                # Reported here, so not by SO_ERROR once more.
+                self.take_error()
+                raise failure(error)
 
     def connect_ex(self, address: object) -> int:
         """As `connect`, but the errno is returned; 0: connected."""
@@ -419,6 +452,7 @@ class SctpSocket:
         except ValueError:
             raise failure(errno.EADDRNOTAVAIL) from None
         self._adopt(association.association_id)
+        self._connecting = self.one_to_one
         self._host.kick()
         self._refresh()
         return association
@@ -471,7 +505,9 @@ class SctpSocket:
     ) -> int:
         """RFC 6458 section 9.7. ``ppid``: opaque, as in C: `htonl` of the number on the wire. ``timetolive``:
         milliseconds, 0 for ever."""
-        info = SendInfo(stream_no, socket.ntohl(ppid & 0xFFFFFFFF), flags, timetolive, context)
+        # As C converts them to uint32_t.
+        ppid, flags, timetolive, context = (value & 0xFFFFFFFF for value in (ppid, flags, timetolive, context))
+        info = SendInfo(stream_no, socket.ntohl(ppid), flags, timetolive, context)
         return self._send(_whole(msg), info, to, 0)
 
     def sctp_send(self, msg: Any, sinfo: structs.SndRcvInfo | bytes, flags: int = 0) -> int:
@@ -488,7 +524,12 @@ class SctpSocket:
             if len(data) > self.send_buffer:
                 raise failure(errno.EMSGSIZE)
             ending = info.flags & (c.SCTP_EOF | c.SCTP_ABORT)
-            if (self.one_to_one and ending) or (not data and not ending):
+            if (
+                (self.one_to_one and ending)
+                or (not data and not ending)
+                or (info.flags & c.SCTP_ADDR_OVER and peer is None)
+                or not ancillary.valid_flags(info.flags)
+            ):
                 raise failure(errno.EINVAL)
             if info.flags & c.SCTP_SENDALL:
                 return self._send_all(data, info, flags)
@@ -500,13 +541,16 @@ class SctpSocket:
             if self._write_closed or (self._listener is not None):
                 raise failure(errno.EPIPE)
             for association in self.associations.values():
+                if peer is not None and self._find(*peer) is not association:
+                    # Linux: the address has to be one of the peer's.
+                    raise failure(errno.EADDRNOTAVAIL)
                 return association
             if peer is None:
                 raise failure(errno.EPIPE)
         elif peer is None:
             association_ = self.associations.get(info.association_id)
             if association_ is None:
-                raise failure(errno.EPIPE if info.association_id else errno.ENOTCONN)
+                raise failure(errno.EPIPE)
             return association_
         else:
             found = self._find(*peer)
@@ -526,7 +570,9 @@ class SctpSocket:
             raise failure(errno.EINVAL)
         for association in list(self.associations.values()):
             if association.state is State.ESTABLISHED:
-                self._send_to(association, data, info, None, flags)
+                with contextlib.suppress(BrokenPipeError):
+                    # It may end while the call waits for it, which is no reason to leave out those that follow.
+                    self._send_to(association, data, info, None, flags)
         return len(data)
 
     def _send_to(
@@ -538,7 +584,11 @@ class SctpSocket:
             return len(data)
         if data:
             self._wait(
-                lambda: association.send_buffered < self.send_buffer or association.state is State.CLOSED,
+                lambda: (
+                    association.send_buffered < self.send_buffer
+                    or association.state is State.CLOSED
+                    or self._write_closed
+                ),
                 self._deadline(flags, self.send_timeout),
             )
             if self._error:
@@ -573,15 +623,16 @@ class SctpSocket:
         ended."""
         return self._receive(bufsize, flags)[0]
 
-    def recvfrom(self, bufsize: int, flags: int = 0) -> tuple[bytes, addresses.Address]:
+    def recvfrom(self, bufsize: int, flags: int = 0) -> tuple[bytes, addresses.Address | None]:
+        """As `recv`, with the peer's address; None: the association has ended."""
         data, arrival, _ = self._receive(bufsize, flags)
-        return data, arrival.address if arrival else self.show("", 0)
+        return data, arrival.address if arrival else None
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
         return self.recvfrom_into(buffer, nbytes, flags)[0]
 
-    def recvfrom_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, addresses.Address]:
-        view = memoryview(buffer).cast("B")
+    def recvfrom_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, addresses.Address | None]:
+        view = _writable(buffer)
         if nbytes < 0 or nbytes > len(view):
             raise ValueError("nbytes is negative or larger than the buffer")
         data, address = self.recvfrom(nbytes or len(view), flags)
@@ -613,7 +664,7 @@ class SctpSocket:
         self, buffers: Iterable[Any], ancbufsize: int = 0, flags: int = 0
     ) -> tuple[int, list[Ancillary], int, addresses.Address | None]:
         """As `recvmsg`, into the buffers one after the other."""
-        views = [memoryview(buffer).cast("B") for buffer in buffers]
+        views = [_writable(buffer) for buffer in buffers]
         data, ancdata, msg_flags, address = self.recvmsg(sum(len(view) for view in views), ancbufsize, flags)
         rest = data
         for view in views:
@@ -658,7 +709,7 @@ class SctpSocket:
                 else:
                     self._offset = offset
                 if message is not None:
-                    self._consumed(message.association_id, len(data))
+                    self._consumed(message.association_id, len(data), whole if offset == whole else 0)
                 self._refresh()
             return data, arrival, msg_flags
 
@@ -674,10 +725,10 @@ class SctpSocket:
         if not self._arrivals and self._error:
             raise failure(self.take_error())
 
-    def _consumed(self, id_: int, size: int) -> None:
+    def _consumed(self, id_: int, size: int, whole: int) -> None:
         association = self.associations.get(id_)
         if association is not None:
-            association.consumed(size, clock())
+            association.consumed(size, clock(), whole)
             if self._host.endpoint.shared.touched:
                 self._host.kick()
 
@@ -710,7 +761,7 @@ class SctpSocket:
             if entry is None or entry[0] is None:
                 raise failure(errno.ENOPROTOOPT)
             value = entry[0](self, arg)
-        return _shaped(value, arg)
+        return _shaped(level, optname, value, arg)
 
     # --- time ---
 
@@ -742,7 +793,7 @@ class SctpSocket:
         It is readable and writable when this socket is. Reading from it or writing to it is undefined.
         """
         with self._lock:
-            if self._closed:
+            if self._closed or self._host.closed:
                 return -1
             if self._readiness is None:
                 # Somebody has to read UDP while the program waits outside of this library.
@@ -779,11 +830,25 @@ class SctpSocket:
             self._makefile_references = -self._makefile_references
             return
         with self._lock:
-            if not self._closed:
-                self._close()
+            if self._closed:
+                return
+            ending = list(self.associations.values())
+            self._close()
+            if self.linger and ending and self._timeout is None and not self._host.closed:
+                self._host.linger(ending, self.linger)
+
+    def end(self) -> None:
+        """Close as the end of the process does: at once, whatever files there are. With the lock held."""
+        if not self._closed:
+            self._close()
+
+    def leave(self, lock: threading.Lock) -> None:
+        """In a forked child: the parent's lock may be held by a thread that is not here."""
+        self._lock = lock
 
     def _close(self) -> None:
         self._closed = True
+        self._host.sockets.discard(self)
         ending = list(self.associations.values())
         if not self._host.closed:
             self._stop_listening()
@@ -794,7 +859,9 @@ class SctpSocket:
             unread = any(arrival.message is not None for arrival in self._arrivals)
             for association in ending:
                 self._host.owners.pop(association.association_id, None)
-                if unread or self.linger == 0:
+                # An association that is not up yet and has nothing to bring over is not worth finishing.
+                futile = association.state in _SETTING_UP and not association.send_buffered
+                if unread or self.linger == 0 or futile:
                     association.abort(b"", clock())
                 else:
                     association.shutdown(clock())
@@ -809,8 +876,6 @@ class SctpSocket:
         if self._readiness is not None:
             self._readiness.close()
             self._readiness = None
-        if self.linger and ending and self._timeout is None and not self._host.closed:
-            self._host.linger(ending, self.linger)
 
     def detach(self) -> int:
         """There is no descriptor to hand over: EOPNOTSUPP."""
@@ -847,6 +912,7 @@ class _SocketFile(io.RawIOBase):
         self._sock = sock
         self._reading = reading
         self._writing = writing
+        self._timed_out = False
         sock._makefile_references += 1
 
     def readable(self) -> bool:
@@ -855,11 +921,25 @@ class _SocketFile(io.RawIOBase):
     def writable(self) -> bool:
         return self._writing
 
-    def readinto(self, buffer: Any) -> int:
-        return self._sock.recv_into(buffer)
+    def readinto(self, buffer: Any) -> int | None:
+        if self._timed_out:
+            # What a buffered reader had gathered before the time-out is lost.
+            raise OSError("cannot read from timed out object")
+        try:
+            return self._sock.recv_into(buffer)
+        except BlockingIOError:
+            return None
+        except TimeoutError:
+            self._timed_out = True
+            raise
 
-    def write(self, data: Any) -> int:
-        return self._sock.send(data)
+    def write(self, data: Any) -> int | None:
+        # Buffered writers pass on what is larger than their buffer, and come again with the rest.
+        piece = bytes(memoryview(data).cast("B")[: self._sock.send_buffer])
+        try:
+            return self._sock.send(piece) if piece else 0
+        except BlockingIOError:
+            return None
 
     def fileno(self) -> int:
         return self._sock.fileno()
@@ -885,6 +965,14 @@ def _whole(data: Any) -> bytes:
     return data if isinstance(data, bytes) else bytes(memoryview(data))
 
 
+def _writable(buffer: Any) -> memoryview:
+    """A buffer of the user's as bytes to be written into."""
+    view = memoryview(buffer).cast("B")
+    if view.readonly:
+        raise TypeError("a read-write bytes-like object is required")
+    return view
+
+
 def _check_local(ip: str) -> None:
     """EADDRNOTAVAIL unless the address is one of the host's."""
     family = socket.AF_INET6 if ":" in ip else socket.AF_INET
@@ -896,10 +984,13 @@ def _check_local(ip: str) -> None:
         probe.bind(target)
 
 
-def _shaped(value: Any, arg: Any) -> Any:
+def _shaped(level: int, optname: int, value: Any, arg: Any) -> Any:
     """An option's value in the shape that ``arg`` of `getsockopt` asks for."""
     if isinstance(arg, CStruct):
-        return value if isinstance(value, CStruct) else type(arg).unpack(_bytes_of(value))
+        if not isinstance(value, type(arg)):
+            # The struct of another option.
+            raise failure(errno.EINVAL)
+        return value
     if isinstance(arg, int):
         if arg < 0 or arg > 1 << 16:
             raise failure(errno.EINVAL)
@@ -907,8 +998,14 @@ def _shaped(value: Any, arg: Any) -> Any:
             if isinstance(value, int):
                 return value
             return int.from_bytes(_bytes_of(value)[:4], sys.byteorder, signed=True)
-        return _bytes_of(value)[:arg]
-    return _bytes_of(value)[: len(bytes(arg))]
+        room = arg
+    else:
+        room = len(bytes(arg))
+    data = _bytes_of(value)
+    if room < len(data) and level == c.IPPROTO_SCTP and optname != c.SCTP_EVENTS:
+        # SCTP_EVENTS has grown, so that older programs ask for less of it; half of another struct is a mistake.
+        raise failure(errno.EINVAL)
+    return data[:room]
 
 
 def _bytes_of(value: Any) -> bytes:

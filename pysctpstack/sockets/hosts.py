@@ -16,6 +16,7 @@ from types import TracebackType
 
 from pysctpstack import constants as c
 from pysctpstack.config import Config
+from pysctpstack.drivers.pump import clock
 from pysctpstack.sockets.base import SctpSocket
 from pysctpstack.stack import Host
 
@@ -31,8 +32,7 @@ class Stack:
 
     def __init__(self, config: Config | None = None) -> None:
         self._host = Host(config or Config())
-        self._sockets: weakref.WeakSet[SctpSocket] = weakref.WeakSet()
-        _stacks.add(self)
+        _hosts.add(self._host)
 
     @property
     def config(self) -> Config:
@@ -58,13 +58,7 @@ class Stack:
         """A one-to-one (SOCK_STREAM) or one-to-many (SOCK_SEQPACKET) SCTP socket of this stack."""
         if proto not in (0, c.IPPROTO_SCTP):
             raise ValueError(f"a Stack makes SCTP sockets (protocol {c.IPPROTO_SCTP}), not of protocol {proto}")
-        sock = SctpSocket(self._host, family, type)
-        self.register(sock)
-        return sock
-
-    def register(self, sock: SctpSocket) -> None:
-        """Have `close` and the exit of the process close this socket."""
-        self._sockets.add(sock)
+        return SctpSocket(self._host, family, type)
 
     def close(self, timeout: float = 0.0) -> int:
         """Close every socket, wait ``timeout`` seconds at most for their last messages and the SHUTDOWN, and stop.
@@ -74,10 +68,10 @@ class Stack:
         host = self._host
         if host.closed:
             return 0
-        for sock in list(self._sockets):
-            sock.close()
+        deadline = clock() + timeout
+        host.close_sockets()
         with host.lock:
-            left = host.finish(timeout) if timeout > 0 else len(host.endpoint.associations)
+            left = host.finish(deadline)
         host.stop()
         return left
 
@@ -90,7 +84,8 @@ class Stack:
         self.close(self.config.exit_linger if kind is None else 0.0)
 
 
-_stacks: weakref.WeakSet[Stack] = weakref.WeakSet()
+_hosts: weakref.WeakSet[Host] = weakref.WeakSet()
+"""A host that has begun to send is kept alive by its driver's thread, whatever becomes of its `Stack`."""
 _default: Stack | None = None
 _default_lock = threading.Lock()
 
@@ -124,13 +119,21 @@ def _port_of_environment(variable: str, default: int) -> int:
 
 def _at_exit() -> None:
     """Close what is open as a kernel would when a process ends, and wait until it has arrived."""
-    for stack in list(_stacks):
-        linger = stack.config.exit_linger
-        left = stack.close(linger)
-        if left:
+    began = clock()
+    hosts = [host for host in _hosts if not host.closed]
+    lost_before = {id(host): host.lost_after_close for host in hosts}
+    # All of them before the first wait: stacks of one process may be each other's peers.
+    for host in hosts:
+        host.close_sockets()
+    for host in hosts:
+        with host.lock:
+            left = host.finish(began + host.config.exit_linger)
+        host.stop()
+        lost = host.lost_after_close - lost_before[id(host)]
+        if left or lost:
             warnings.warn(
-                f"pysctpstack: {left} association(s) did not finish within {linger:g} s of the end of the program; "
-                "messages may be lost (Config.exit_linger)",
+                f"pysctpstack: {left} association(s) did not close within {host.config.exit_linger:g} s of the end "
+                f"of the program (Config.exit_linger), and {lost} message(s) may be lost",
                 RuntimeWarning,
                 stacklevel=1,
             )
@@ -140,9 +143,9 @@ def _after_fork_in_child() -> None:
     global _default, _default_lock
     _default = None
     _default_lock = threading.Lock()
-    for stack in list(_stacks):
-        stack._host.abandon()
-    _stacks.clear()
+    for host in list(_hosts):
+        host.abandon()
+    _hosts.clear()
 
 
 atexit.register(_at_exit)

@@ -20,6 +20,7 @@ from pysctpstack.core.path import COMMON_HEADER, PathState
 from pysctpstack.core.settings import Settings
 from pysctpstack.core.state import State
 from pysctpstack.core.tcb import Tcb
+from pysctpstack.events import SenderDry
 from pysctpstack.sockets.notifications import SUBSCRIBABLE
 from pysctpstack.structs.layout import CStruct
 
@@ -45,8 +46,13 @@ _STATES: Final = {
 _PATH_STATES: Final = {
     PathState.UNCONFIRMED: c.SCTP_UNCONFIRMED,
     PathState.ACTIVE: c.SCTP_ACTIVE,
+    PathState.POTENTIALLY_FAILED: c.SCTP_PF,
     PathState.INACTIVE: c.SCTP_INACTIVE,
 }
+
+
+Getter = Callable[["SctpSocket", Any], Any]
+Setter = Callable[["SctpSocket", Any], None]
 
 
 def failure(number: int) -> OSError:
@@ -104,8 +110,15 @@ def _set_rcvbuf(sock: SctpSocket, value: Any) -> None:
         receiver.receive_buffer = max(receiver.receive_buffer, size)
 
 
+def _octets(value: Any) -> bytes:
+    """A struct that is given as bytes. EINVAL: an int, of which `bytes` would make so many zeros."""
+    if isinstance(value, int):
+        raise failure(errno.EINVAL)
+    return bytes(value)
+
+
 def _set_linger(sock: SctpSocket, value: Any) -> None:
-    data = bytes(value)
+    data = _octets(value)
     if len(data) < _LINGER.size:
         raise failure(errno.EINVAL)
     on, seconds = _LINGER.unpack_from(data)
@@ -117,7 +130,7 @@ def _get_linger(sock: SctpSocket, _arg: Any) -> bytes:
 
 
 def _seconds(value: Any) -> float | None:
-    data = bytes(value)
+    data = _octets(value)
     if len(data) < _TIMEVAL.size:
         raise failure(errno.EINVAL)
     seconds, microseconds = _TIMEVAL.unpack_from(data)
@@ -139,8 +152,13 @@ def _set_sndtimeo(sock: SctpSocket, value: Any) -> None:
     sock.send_timeout = _seconds(value)
 
 
-def _set_reuseaddr(sock: SctpSocket, value: Any) -> None:
-    sock.reuse_address = bool(as_int(value))
+def _switch(option: int) -> tuple[Getter, Setter]:
+    """An option that programs set by habit: remembered, and of no effect on sockets whose UDP port is the stack's."""
+
+    def set_(sock: SctpSocket, value: Any) -> None:
+        sock.switches[option] = bool(as_int(value))
+
+    return (lambda sock, _: int(sock.switches.get(option, False))), set_
 
 
 # --- IPPROTO_SCTP ---
@@ -173,9 +191,11 @@ def _get_initmsg(sock: SctpSocket, _arg: Any) -> CStruct:
 
 
 def _set_events(sock: SctpSocket, value: Any) -> None:
+    if not isinstance(value, (int, CStruct)) and len(bytes(value)) > structs.EventSubscribe.SIZE:
+        raise failure(errno.EINVAL)
     wanted = as_struct(value, structs.EventSubscribe)
     sock.wants_sndrcvinfo = bool(wanted.sctp_data_io_event)
-    sock.subscribed = {type_ for field, type_ in SUBSCRIBABLE.items() if getattr(wanted, field)}
+    _subscribe(sock, {type_ for field, type_ in SUBSCRIBABLE.items() if getattr(wanted, field)})
 
 
 def _get_events(sock: SctpSocket, _arg: Any) -> CStruct:
@@ -185,17 +205,35 @@ def _get_events(sock: SctpSocket, _arg: Any) -> CStruct:
 
 def _set_event(sock: SctpSocket, value: Any) -> None:
     event = as_struct(value, structs.Event, exact=True)
-    if event.se_type not in SUBSCRIBABLE.values():
+    if event.se_type == c.SCTP_DATA_IO_EVENT:
+        sock.wants_sndrcvinfo = bool(event.se_on)
+    elif event.se_type not in SUBSCRIBABLE.values():
         raise failure(errno.EINVAL)
-    if event.se_on:
-        sock.subscribed.add(event.se_type)
+    elif event.se_on:
+        _subscribe(sock, sock.subscribed | {event.se_type})
     else:
         sock.subscribed.discard(event.se_type)
 
 
 def _get_event(sock: SctpSocket, arg: Any) -> CStruct:
     event = as_struct(arg, structs.Event)
-    return structs.Event(event.se_assoc_id, event.se_type, int(event.se_type in sock.subscribed))
+    if event.se_type == c.SCTP_DATA_IO_EVENT:
+        on = sock.wants_sndrcvinfo
+    elif event.se_type in SUBSCRIBABLE.values():
+        on = event.se_type in sock.subscribed
+    else:
+        raise failure(errno.EINVAL)
+    return structs.Event(event.se_assoc_id, event.se_type, int(on))
+
+
+def _subscribe(sock: SctpSocket, types: set[int]) -> None:
+    newly_dry = c.SCTP_SENDER_DRY_EVENT in types - sock.subscribed
+    sock.subscribed = types
+    if newly_dry:
+        # RFC 6458 section 6.1.9: at once, if there is nothing to send when the subscription is made.
+        for association in sock.associations.values():
+            if association.state is State.ESTABLISHED and association.tcb.sender.is_idle:
+                sock.report(SenderDry(association.association_id))
 
 
 def _set_nodelay(sock: SctpSocket, value: Any) -> None:
@@ -267,7 +305,7 @@ def _set_maxseg(sock: SctpSocket, value: Any) -> None:
 def _get_maxseg(sock: SctpSocket, arg: Any) -> Any:
     id_ = _id_of(arg)
     tcb = _tcb(sock, id_)
-    size = tcb.sender.max_payload(tcb.paths.current()) if tcb else sock.settings.max_segment
+    size = tcb.sender.max_payload() if tcb else sock.settings.max_segment
     return structs.AssocValue(id_, size) if _is_buffer_of(arg, structs.AssocValue.SIZE) else size
 
 
@@ -337,7 +375,7 @@ def _get_status(sock: SctpSocket, arg: Any) -> CStruct:
         sstat_penddata=min(len(sender.queue.messages), 0xFFFF),
         sstat_instrms=tcb.receiver.inbound_streams,
         sstat_outstrms=sender.outbound_streams,
-        sstat_fragmentation_point=sender.max_payload(primary),
+        sstat_fragmentation_point=sender.max_payload(),
         sstat_primary=structs.PaddrInfo(
             tcb.association_id,
             sock.show(primary.address, tcb.peer_port),
@@ -405,9 +443,6 @@ def _tcb(sock: SctpSocket, id_: int) -> Tcb | None:
     return association.tcb
 
 
-Getter = Callable[["SctpSocket", Any], Any]
-Setter = Callable[["SctpSocket", Any], None]
-
 #: (level, option): (get, set); None where that direction is refused.
 OPTIONS: Final[dict[tuple[int, int], tuple[Getter | None, Setter | None]]] = {
     (socket.SOL_SOCKET, socket.SO_TYPE): (lambda sock, _: int(sock.type), None),
@@ -416,7 +451,6 @@ OPTIONS: Final[dict[tuple[int, int], tuple[Getter | None, Setter | None]]] = {
     (socket.SOL_SOCKET, socket.SO_SNDBUF): (lambda sock, _: sock.send_buffer, _set_sndbuf),
     (socket.SOL_SOCKET, socket.SO_RCVBUF): (lambda sock, _: sock.settings.receive_buffer, _set_rcvbuf),
     (socket.SOL_SOCKET, socket.SO_LINGER): (_get_linger, _set_linger),
-    (socket.SOL_SOCKET, socket.SO_REUSEADDR): (lambda sock, _: int(sock.reuse_address), _set_reuseaddr),
     (socket.SOL_SOCKET, socket.SO_RCVTIMEO): (lambda sock, _: _timeval(sock.receive_timeout), _set_rcvtimeo),
     (socket.SOL_SOCKET, socket.SO_SNDTIMEO): (lambda sock, _: _timeval(sock.send_timeout), _set_sndtimeo),
     (c.IPPROTO_SCTP, c.SCTP_INITMSG): (_get_initmsg, _set_initmsg),
@@ -433,6 +467,9 @@ OPTIONS: Final[dict[tuple[int, int], tuple[Getter | None, Setter | None]]] = {
     (c.IPPROTO_SCTP, c.SCTP_STATUS): (_get_status, None),
     (c.IPPROTO_SCTP, c.SCTP_REMOTE_UDP_ENCAPS_PORT): (_get_encaps_port, _set_encaps_port),
 }
+for _option in ("SO_REUSEADDR", "SO_REUSEPORT", "SO_KEEPALIVE", "SO_BROADCAST"):
+    if hasattr(socket, _option):
+        OPTIONS[socket.SOL_SOCKET, getattr(socket, _option)] = _switch(getattr(socket, _option))
 # Only where the host's `socket` module has them.
 for _name, _value in (
     ("SO_DOMAIN", lambda sock, _: int(sock.family)),

@@ -43,7 +43,8 @@ class Run:
         self.ssn = ssn
         self.unordered = bool(flags & DATA_FLAG_U)
         self.ppid = ppid
-        self.pieces = deque((piece,))
+        self.pieces: list[bytes] | deque[bytes] = [piece]
+        """A deque once the run grows downwards: most never do, and an empty deque takes 600 bytes."""
         self.size = len(piece)
         self.padding = max(MIN_CHARGE - self.size, 0)
 
@@ -53,6 +54,13 @@ class Run:
             and self.unordered == other.unordered
             and (self.unordered or self.ssn == other.ssn)
         )
+
+
+def _as_deque(run: Run) -> deque[bytes]:
+    pieces = run.pieces
+    if not isinstance(pieces, deque):
+        pieces = run.pieces = deque(pieces)
+    return pieces
 
 
 class InboundStream:
@@ -137,7 +145,7 @@ class Reassembly:
         run.first = fragment.first
         run.begins = fragment.begins
         run.ppid = fragment.ppid
-        run.pieces.appendleft(fragment.pieces[0])
+        _as_deque(run).appendleft(fragment.pieces[0])
         run.size += fragment.size
         run.padding += fragment.padding
         self.by_first[run.first] = run
@@ -152,7 +160,7 @@ class Reassembly:
             merged = below
         else:
             above.first, above.begins, above.ppid = below.first, below.begins, below.ppid
-            above.pieces.extendleft(reversed(below.pieces))
+            _as_deque(above).extendleft(reversed(below.pieces))
             merged = above
         merged.size = below.size + above.size
         merged.padding = below.padding + above.padding
@@ -166,9 +174,22 @@ class Reassembly:
         run.padding = 0
 
     def remove(self, run: Run) -> None:
-        """Take a complete run out; it stays counted until it is delivered."""
+        """Take a run out; it stays counted until it is released."""
         del self.by_first[run.first]
         del self.by_last[run.last]
+
+    def discard(self, cumulative: int) -> list[Run]:
+        """Drop the incomplete messages that miss a fragment at or below the cumulative TSN: it will not come (RFC 3758
+        section 3.6)."""
+        broken = [
+            run
+            for run in self.by_first.values()
+            if (not run.begins and run.first - 1 <= cumulative) or (not run.ends and run.last + 1 <= cumulative)
+        ]
+        for run in broken:
+            self.remove(run)
+            self.release(run)
+        return broken
 
     def deliverable_head(self) -> Run | None:
         """The oldest incomplete message whose turn it is and whose beginning is here: what partial delivery may

@@ -7,6 +7,7 @@ the event that hands the message over.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import inf
 from typing import Final
 
@@ -27,10 +28,6 @@ NO_USER_DATA: Final = 2
 INVALID_STREAM: Final = 3
 BROKEN_FRAGMENTS: Final = 4
 
-MAX_PADDING: Final = 16
-"""What small chunks are charged beyond their data may be so many times the buffer, whatever has been announced: a peer
-learns of the charge only with the next SACK."""
-
 _FIELDS_SIZE: Final = data.FIELDS.size
 _WHOLE: Final = DATA_FLAG_B | DATA_FLAG_E
 _unpack = data.FIELDS.unpack_from
@@ -45,6 +42,7 @@ class Receiver:
         "reassembly",
         "ack",
         "receive_buffer",
+        "max_overhead",
         "unread",
         "unread_padding",
         "largest_chunk",
@@ -78,6 +76,9 @@ class Receiver:
         self.ack = AckPolicy(settings)
         self.sack_delay = settings.sack_delay
         self.receive_buffer = settings.receive_buffer
+        self.max_overhead = settings.max_overhead
+        """What small chunks are charged beyond their data may be so many times the buffer, whatever has been announced:
+        a peer learns of the charge only with the next SACK."""
         self.unread = 0
         """Bytes handed over in events that the user has not taken yet."""
         self.unread_padding = 0
@@ -154,7 +155,7 @@ class Receiver:
             self.unread + self.reassembly.held + size > self.receive_buffer
             or (self.announced == 0 and self.received + size > self.promised)
             or self.deferred_size > self.receive_buffer
-            or self.unread_padding + self.reassembly.padding > MAX_PADDING * self.receive_buffer
+            or self.unread_padding + self.reassembly.padding > self.max_overhead * self.receive_buffer
         ) and not self._has_room(tsn, size):
             self.ack.immediate = True
             self._count("data_beyond_window")
@@ -206,7 +207,7 @@ class Receiver:
         return (
             self.unread + self.reassembly.held + size <= 2 * self.receive_buffer
             and self.deferred_size <= 2 * self.receive_buffer
-            and self.unread_padding + self.reassembly.padding <= 2 * MAX_PADDING * self.receive_buffer
+            and self.unread_padding + self.reassembly.padding <= 2 * self.max_overhead * self.receive_buffer
         )
 
     def _reassemble(self, tsn: int, flags: int, stream_id: int, ssn: int, ppid: int, piece: bytes) -> int:
@@ -312,7 +313,7 @@ class Receiver:
                 self._advance(run.stream_id)
 
     def abort_partial_delivery(self) -> None:
-        """The association ends or starts anew: the rest of a message that was begun will not come."""
+        """The rest of a message that was begun will not come."""
         if self.partial is not None:
             self.events.append(PartialDeliveryAborted(self.association_id, self.partial.stream_id, self.partial.ssn))
             self.partial = None
@@ -329,6 +330,49 @@ class Receiver:
         """The association ends: nothing more will be delivered."""
         self.abort_partial_delivery()
         self.reassembly = Reassembly()
+
+    # --- FORWARD TSN (RFC 3758 section 3.6) ---
+
+    def on_forward_tsn(self, new_cumulative_tsn: int, streams: Sequence[tuple[int, int]]) -> list[int]:
+        """Skip what the peer has abandoned, and hand over what waited for it; the streams listed that do not exist.
+
+        ``streams``: (stream identifier, SSN) of the last message skipped, as on the wire.
+        """
+        map_ = self.tsn_map
+        tsn = map_.unwrap(new_cumulative_tsn)
+        if tsn <= map_.cumulative:
+            self.ack.immediate = True
+            self._count("forward_tsn_old")
+            return []
+        if tsn - map_.cumulative > tsn_map.MAX_OFFSET:
+            # Further than any DATA would be taken.
+            self.ack.immediate = True
+            self._count("forward_tsn_too_far_ahead")
+            return []
+        self.packet_new = True
+        map_.skip_to(tsn)
+        if self.partial in self.reassembly.discard(map_.cumulative):
+            self.abort_partial_delivery()
+        invalid: list[int] = []
+        for stream_id, ssn in dict(streams).items():
+            if stream_id < self.inbound_streams:
+                self._skip(stream_id, ssn)
+            else:
+                self._count("forward_tsn_invalid_stream")
+                invalid.append(stream_id)
+        return invalid
+
+    def _skip(self, stream_id: int, ssn: int) -> None:
+        """Wait no longer for messages of a stream up to and with ``ssn``."""
+        stream = self.reassembly.stream(stream_id)
+        last = stream.unwrap(ssn)
+        if last - stream.next_ssn >= 0x8000:
+            # RFC 1982: it has been passed.
+            return
+        for waiting in sorted(number for number in stream.waiting if number <= last):
+            self._hand_over_run(stream.waiting.pop(waiting))
+        stream.next_ssn = last
+        self._advance(stream_id)
 
     # --- acknowledging ---
 

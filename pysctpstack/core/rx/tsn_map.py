@@ -71,6 +71,15 @@ class TsnMap:
             ends.insert(after, tsn)
         return NEW
 
+    def skip_to(self, tsn: int) -> None:
+        """Take everything up to ``tsn``, above the cumulative TSN, as received (RFC 3758 section 3.6)."""
+        after = bisect_right(self.starts, tsn + 1)
+        if after:
+            # The block that reaches furthest of those that begin at the next TSN at the latest.
+            tsn = max(tsn, self.ends[after - 1])
+            del self.starts[:after], self.ends[:after]
+        self.cumulative = tsn
+
     def has(self, tsn: int) -> bool:
         """Whether an unwrapped TSN has been received."""
         if tsn <= self.cumulative:

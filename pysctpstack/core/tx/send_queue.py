@@ -23,6 +23,7 @@ class Message:
         "expires_at",
         "destination",
         "ssn",
+        "first_tsn",
         "offset",
         "abandoned",
     )
@@ -46,23 +47,27 @@ class Message:
         self.sack_immediately = sack_immediately
         self.context = context
         self.expires_at = expires_at
-        """When the message is dropped if none of it has been sent (RFC 6458 section 5.3.7, timetolive)."""
+        """When its life time ends (RFC 6458 section 5.3.7, timetolive)."""
         self.destination = destination
         """A peer address that overrides the primary path (SCTP_ADDR_OVER), or ``""``."""
         self.ssn = 0
+        self.first_tsn = -1
+        """TSN of its first fragment; the others follow without a gap. -1: none of it has been sent."""
         self.offset = 0
         """Bytes that have been given TSNs."""
         self.abandoned = False
 
 
 class SendQueue:
-    """``size``: bytes of user data that have no TSN yet."""
+    """``size``: bytes of user data that have no TSN yet. ``partial``: whether a message may still be dropped when some
+    of it has been sent (RFC 3758); otherwise only those wholly unsent expire (RFC 9260 section 11.1.5)."""
 
-    __slots__ = ("messages", "size", "_expiries", "_sequence")
+    __slots__ = ("messages", "size", "partial", "_expiries", "_sequence")
 
     def __init__(self) -> None:
         self.messages: deque[Message] = deque()
         self.size = 0
+        self.partial = False
         self._expiries: list[tuple[float, int, Message]] = []
         self._sequence = 0
 
@@ -84,19 +89,22 @@ class SendQueue:
         return None
 
     def next_expiry(self) -> float:
-        """When the first message that is still wholly unsent expires; ``math.inf`` if none does."""
+        """When the first message that can be dropped here expires; ``math.inf`` if none does."""
         expiries = self._expiries
-        while expiries and (expiries[0][2].offset or expiries[0][2].abandoned):
+        while expiries:
+            message = expiries[0][2]
+            if not message.abandoned and (not message.offset or (self.partial and message.offset < len(message.data))):
+                return expiries[0][0]
             heappop(expiries)
-        return expiries[0][0] if expiries else inf
+        return inf
 
     def take_expired(self, now: float) -> list[Message]:
-        """Remove the wholly unsent messages whose life time is over, and return them."""
+        """Remove the messages that wait, or whose rest does, and whose life time is over; return them."""
         expired: list[Message] = []
         while self.next_expiry() <= now:
             message = heappop(self._expiries)[2]
             message.abandoned = True
-            self.size -= len(message.data)
+            self.size -= len(message.data) - message.offset
             expired.append(message)
         return expired
 

@@ -16,6 +16,7 @@ from typing import Final
 from pysctpstack.core.path import COMMON_HEADER, Path, Paths, PathState
 from pysctpstack.core.settings import Settings
 from pysctpstack.core.tx.outstanding import Chunk, Outstanding
+from pysctpstack.core.tx.partial_reliability import PartialReliability
 from pysctpstack.core.tx.send_queue import Message, SendQueue
 from pysctpstack.wire import data
 from pysctpstack.wire.codepoints import DATA_FLAG_B, DATA_FLAG_E, DATA_FLAG_I, DATA_FLAG_U
@@ -91,6 +92,8 @@ class Sender:
         "probe_backoff",
         "sacks_since_probe",
         "retransmissions",
+        "oversized",
+        "partial",
     )
 
     def __init__(
@@ -134,6 +137,13 @@ class Sender:
         """Window probes in a row, each after twice the interval of the one before."""
         self.sacks_since_probe = 0
         self.retransmissions = 0
+        self.oversized = False
+        """A packet is leaving that is larger than its path's MTU: a lone chunk from before that became smaller."""
+        self.partial = PartialReliability(self.cumulative)
+
+    def use_partial_reliability(self, both_support_it: bool) -> None:
+        """Whether FORWARD TSN may be sent (RFC 3758 section 3.3)."""
+        self.partial.enabled = self.queue.partial = both_support_it
 
     # --- the user's side ---
 
@@ -146,11 +156,73 @@ class Sender:
         """Nothing queued, nothing outstanding."""
         return not self.outstanding and self.queue.head() is None
 
+    def next_expiry(self) -> float:
+        """When the next message is to be given up; ``math.inf`` if none is."""
+        expiry = self.queue.next_expiry()
+        return min(expiry, self.partial.next_lapse(self.outstanding)) if self.partial.lapsing else expiry
+
     def take_expired(self, now: float) -> list[Message]:
+        """Give up the messages whose life time is over, and return them: those that wait, and with partial reliability
+        those that have been sent in part or would have to be sent again."""
         expired = self.queue.take_expired(now)
+        begun = [message for message in expired if message.offset]
         for message in expired:
-            self.buffered -= len(message.data)
+            self.buffered -= len(message.data) - message.offset
+        if self.partial.lapsing:
+            lapsed = self.partial.take_lapsed(self.outstanding, now)
+            begun += lapsed
+            expired += lapsed
+        if begun:
+            for message in begun:
+                self._abandon(message)
+            for path in self.paths:
+                path.restart_t3 = False
+            self._advance_peer(now)
+            self._set_t3(now)
         return expired
+
+    def _abandon(self, message: Message) -> None:
+        """Give up a message of which some was sent (RFC 3758 section 3.5, A2 and A3)."""
+        message.abandoned = True
+        if message.offset < len(message.data):
+            # The peer may have all that was sent, and its cumulative TSN stand behind it: it would wait for more. A TSN
+            # that is never sent stands for the rest, so that a FORWARD TSN can go beyond what was.
+            rest = Chunk(self.next_tsn, b"", b"", 0, message, self.paths.current())
+            rest.fast_retransmitted = True
+            self.outstanding[self.next_tsn] = rest
+            self.next_tsn += 1
+        for tsn in range(max(message.first_tsn, self.cumulative + 1), self.next_tsn):
+            chunk = self.outstanding[tsn]
+            if chunk.message is not message:
+                break
+            length = len(chunk.payload)
+            path = chunk.path
+            self.buffered -= length
+            if chunk.marked:
+                # F5: cwnd has been cut for this loss.
+                chunk.fast_retransmitted = True
+                chunk.marked = False
+            elif not chunk.acked:
+                self.in_flight -= length
+                path.congestion.flight_size -= chunk.size
+            if tsn == path.rtt_tsn:
+                path.rtt_tsn = -1
+            # Finally acknowledged, and nothing that a later acknowledgement could credit to cwnd.
+            chunk.acked = True
+            chunk.payload = b""
+            chunk.size = 0
+            self.partial.highest = max(self.partial.highest, tsn)
+
+    def _advance_peer(self, now: float) -> None:
+        rto = self.paths.current().rto
+        self.partial.advance(self.outstanding, self.cumulative, now, rto.rto if rto.srtt is None else rto.srtt)
+
+    def forward_tsn(self, room: int, path: Path, now: float) -> bytes:
+        """The FORWARD TSN chunk that is due, in at most ``room`` bytes, to be sent to ``path`` now."""
+        if path.t3_deadline == inf:
+            # RFC 3758 section 3.5, C5
+            path.t3_deadline = now + path.rto.rto
+        return self.partial.forward_tsn(self.outstanding, self.cumulative, room, path, now)
 
     def take_beyond_streams(self) -> list[Message]:
         """Remove messages on streams that the association turned out not to have."""
@@ -169,7 +241,8 @@ class Sender:
         """Empty the sender: every message that is not wholly acknowledged, and whether some of it was sent."""
         undelivered: dict[int, tuple[Message, bool]] = {}
         for chunk in self.outstanding.values():
-            undelivered[id(chunk.message)] = (chunk.message, True)
+            if not chunk.message.abandoned:
+                undelivered[id(chunk.message)] = (chunk.message, True)
         for message in self.queue.clear():
             undelivered.setdefault(id(message), (message, message.offset > 0))
         self.outstanding.clear()
@@ -191,12 +264,18 @@ class Sender:
         self.burst = max(self.burst, self.max_burst) + newly_acked_packets
 
     def end_burst(self) -> None:
-        """All that may leave has left: what was acknowledged does not allow a larger burst later."""
-        self.burst = min(self.burst, self.max_burst)
+        """All that may leave has left: what was acknowledged does not allow a larger burst later.
 
-    def max_payload(self, path: Path) -> int:
-        """User data of the largest DATA chunk to ``path`` (RFC 9260 section 6.9)."""
-        size = min(path.packet_size - COMMON_HEADER - _HEADER, MAX_PAYLOAD)
+        Whether cwnd is fully used (RFC 9260 sections 7.2.1 and 7.2.2) is decided here, for all the SACKs of the next
+        batch: between them there is no chance to fill the window again.
+        """
+        self.burst = min(self.burst, self.max_burst)
+        for path in self.paths:
+            path.window_used = not path.congestion.may_send()
+
+    def max_payload(self) -> int:
+        """User data of the largest DATA chunk (RFC 9260 sections 6.9 and 7.3)."""
+        size = min(self.paths.fragment_size - COMMON_HEADER - _HEADER, MAX_PAYLOAD)
         if 2 * size > self.largest_rwnd:
             # RFC 9260 section 6.1, A and RFC 1122 section 4.2.3.4: half the peer's buffer is worth sending; a chunk
             # that needs all of it, or more, would wait for an empty buffer each time, or for ever.
@@ -208,7 +287,7 @@ class Sender:
         if self.outstanding or self.probe_allowed:
             return False
         message = self.queue.head()
-        return message is not None and self.rwnd < self._next_payload(message, self.paths.current())
+        return message is not None and self.rwnd < self._next_payload(message)
 
     def allow_probe(self) -> None:
         """Let one chunk go although the peer's window has no room (RFC 9260 section 6.1, A)."""
@@ -216,8 +295,8 @@ class Sender:
         self.probe_backoff += 1
         self.replenish_burst()
 
-    def _next_payload(self, message: Message, path: Path) -> int:
-        return min(len(message.data) - message.offset, self.max_payload(path))
+    def _next_payload(self, message: Message) -> int:
+        return min(len(message.data) - message.offset, self.max_payload())
 
     def has_packet(self) -> bool:
         """Whether `next_packet` would return one: then a pending SACK is bundled with it (section 6.1)."""
@@ -293,6 +372,8 @@ class Sender:
             chunk = self._first_marked()
         if not pieces:
             return path, pieces
+        if room < 0:
+            self.oversized = True
         # RFC 9260 section 6.3.1, C5: an acknowledgement from here on is ambiguous.
         path.rtt_tsn = -1
         self.fast_retransmit = False
@@ -313,7 +394,7 @@ class Sender:
             return None
         bundled = room_used if path is used_path else 0
         room = path.packet_size - COMMON_HEADER - bundled
-        max_payload = self.max_payload(path)
+        max_payload = self.max_payload()
         pieces: list[bytes] = []
         outstanding = self.outstanding
         tsn = self.next_tsn
@@ -334,6 +415,7 @@ class Sender:
                 break
             if not offset:
                 flags |= DATA_FLAG_B
+                message.first_tsn = tsn
                 if not message.unordered:
                     message.ssn = self.next_ssn.get(message.stream_id, 0)
                     self.next_ssn[message.stream_id] = message.ssn + 1
@@ -396,13 +478,13 @@ class Sender:
     def _may_send_new(self, message: Message, path: Path) -> bool:
         if self.burst <= 0 or not path.congestion.may_send() or len(self.outstanding) >= MAX_OUTSTANDING:
             return False
-        payload = self._next_payload(message, path)
+        payload = self._next_payload(message)
         if payload > self.rwnd and not self.probe_allowed:
             return False
         if self.no_delay or not self.outstanding or self.urge_sack or message.sack_immediately or message.offset:
             return True
         # Nagle's algorithm (RFC 1122 section 4.2.3.4): while something is outstanding, wait for a full packet.
-        return self.queue.size >= self.max_payload(path)
+        return self.queue.size >= self.max_payload()
 
     def _append(self, pieces: list[bytes], chunk: Chunk) -> None:
         pieces.append(chunk.header)
@@ -437,7 +519,6 @@ class Sender:
         for path in self.paths:
             path.newly_acked = 0
             path.newly_acked_packets = 0
-            path.flight_before = path.congestion.flight_size
             path.restart_t3 = False
         highest_newly_acked = self._acknowledge_cumulatively(before, cumulative, now) if advance else -1
         lost_paths: list[Path] = []
@@ -471,6 +552,8 @@ class Sender:
             self.probe_backoff = 0
         elif not self.outstanding:
             self.probing = False
+        if self.partial.highest > before:
+            self._advance_peer(now)
         self._set_t3(now)
         if not self.outstanding:
             for path in self.paths:
@@ -482,17 +565,28 @@ class Sender:
     def _set_t3(self, now: float) -> None:
         """T3-rtx of each path after a SACK (RFC 9260 section 6.3.2)."""
         # What a Gap Ack Block acknowledged may still be reneged: if nothing else is outstanding the timer goes on.
-        only_gaps = bool(self.gap_blocks) and not self.in_flight and self._first_marked() is None
+        forwarding = self.partial.path
+        only_gaps = (
+            bool(self.gap_blocks) and forwarding is None and not self.in_flight and self._first_marked() is None
+        )
         for path in self.paths:
             if path.congestion.flight_size == 0:
-                # R2
-                if not only_gaps:
+                # R2; RFC 3758 section 3.5, C5: a FORWARD TSN is outstanding as DATA is.
+                if path is forwarding:
+                    if path.restart_t3:
+                        path.t3_deadline = now + path.rto.rto
+                elif not only_gaps:
                     path.t3_deadline = inf
                 elif path.t3_deadline == inf and path is self.paths.current():
                     path.t3_deadline = now + path.rto.rto
             elif path.restart_t3:
                 # R3
                 path.t3_deadline = now + path.rto.rto
+
+    def is_beyond(self, tsn: int) -> bool:
+        """Whether a TSN as on the wire is one that has not been sent yet."""
+        advance = (tsn - self.cumulative) & 0xFFFFFFFF
+        return advance < 0x80000000 and self.cumulative + advance >= self.next_tsn
 
     def on_shutdown(self, cumulative_tsn: int, now: float) -> SackOutcome:
         """Process the Cumulative TSN Ack of a SHUTDOWN.
@@ -596,6 +690,8 @@ class Sender:
             for tsn in range(start, end + 1):
                 # RFC 9260 section 6.2.1, D iii: the peer reneged. One miss indication; T3-rtx has to run.
                 chunk = outstanding[tsn]
+                if chunk.message.abandoned:
+                    continue
                 chunk.acked = False
                 chunk.missing += 1
                 chunk.path.congestion.flight_size += chunk.size
@@ -620,7 +716,9 @@ class Sender:
                 chunk.missing += 1
                 if chunk.missing >= MISSES_TO_RETRANSMIT and not chunk.fast_retransmitted:
                     chunk.fast_retransmitted = True
-                    self._mark(chunk)
+                    # RFC 3758 section 3.5, F5: what is abandoned is not sent again, but its loss counts.
+                    if not chunk.message.abandoned:
+                        self._mark(chunk)
                     if chunk.path not in lost_paths:
                         lost_paths.append(chunk.path)
             missing_from = end + 1
@@ -634,6 +732,7 @@ class Sender:
         self.rwnd += length
         chunk.path.congestion.flight_size -= chunk.size
         heappush(self.marked, chunk.tsn)
+        self.partial.watch(chunk)
 
     def _grow_cwnd(self, was_recovering: bool) -> int:
         """Apply what was acknowledged to the congestion windows; how many packets that was, about."""
@@ -643,7 +742,7 @@ class Sender:
                 congestion = path.congestion
                 path.newly_acked_packets = -(-path.newly_acked // congestion.pmdcs)
                 packets += path.newly_acked_packets
-                congestion.acknowledged(path.newly_acked, path.flight_before, path.newly_acked_packets, was_recovering)
+                congestion.acknowledged(path.newly_acked, path.window_used, path.newly_acked_packets, was_recovering)
         return packets
 
     # --- T3-rtx (RFC 9260 section 6.3.3) ---
@@ -651,18 +750,27 @@ class Sender:
     def _forget_gaps(self) -> None:
         """Take everything that Gap Ack Blocks acknowledged as outstanding again."""
         for chunk in self.outstanding.values():
-            if chunk.acked:
+            if chunk.acked and not chunk.message.abandoned:
                 chunk.acked = False
                 chunk.path.congestion.flight_size += chunk.size
                 self.in_flight += len(chunk.payload)
         self.gap_blocks = []
+
+    def earliest_in_flight(self, path: Path) -> int:
+        """The lowest TSN in flight on ``path``; -1: none is."""
+        chunks = self.outstanding.values()
+        return next((chunk.tsn for chunk in chunks if chunk.path is path and not (chunk.acked or chunk.marked)), -1)
 
     def on_t3(self, path: Path) -> None:
         """The timer of ``path`` has expired: mark what is in flight there, the earliest leaves first."""
         path.t3_deadline = inf
         path.rto.back_off()
         path.rtt_tsn = -1
-        if not self.in_flight and self._first_marked() is None:
+        partial = self.partial
+        if partial.path is not None:
+            # RFC 3758 section 3.5, A5
+            partial.due = True
+        elif not self.in_flight and self._first_marked() is None:
             # The peer acknowledges beyond gaps and never what is below: its Gap Ack Blocks are not believed any longer.
             self._forget_gaps()
         for chunk in self.outstanding.values():

@@ -91,3 +91,17 @@ def test_unwrapped_numbers_go_out_wrapped() -> None:
     assert e.ForwardTsn(far + 1, [(1, 2**16 + 5)]).encode() == e.ForwardTsn(1, [(1, 5)]).encode()
     assert e.IForwardTsn(far + 1, [(1, True, far + 5)]).encode() == e.IForwardTsn(1, [(1, True, 5)]).encode()
     assert e.IData(far + 1, 2, far + 3, 4, b"x").encode() == e.IData(1, 2, 3, 4, b"x").encode()
+
+
+def test_reserved_bits_are_ignored() -> None:
+    # RFC 8260 section 2.3.1: of the 16 bits before the MID only the last one, U, means something
+    value = bytes.fromhex("00000007  0001 fffe 00000002  0003 ffff 00000004")
+    assert decode_chunk(194, 0xFF, value) == e.IForwardTsn(7, [(1, False, 2), (3, True, 4)])
+    assert decode_chunk(64, 3, bytes.fromhex("00000001 0002 beef 00000003 00000004 78")) == e.IData(1, 2, 3, 4, b"x")
+
+
+def test_parameters_of_an_asconf_begin_after_the_padding_of_the_first() -> None:
+    value = bytes.fromhex("00000009  0007 0005 aa000000  c005 0008 00000001")
+    assert decode_chunk(193, 0, value) == e.Asconf(
+        9, params.UnknownParameter(7, b"\xaa"), [params.SuccessIndication(1)]
+    )
