@@ -188,8 +188,8 @@ class Host:
 
     # --- the end ---
 
-    def adopt_orphan(self, sock: Owner) -> None:
-        """Close a socket that nobody holds any more. Called by the garbage collector: anywhere, in any thread."""
+    def end_soon(self, sock: Owner) -> None:
+        """Close a socket where the lock can't be waited for: the garbage collector calls anywhere, in any thread."""
         if self.lock.acquire(blocking=False):
             try:
                 sock.end()

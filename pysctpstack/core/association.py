@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 
-from pysctpstack.core import fingerprint, handshake, heartbeat, output, shutdown, timers
+from pysctpstack.core import fingerprint, handshake, heartbeat, output, pmtud, shutdown, timers
 from pysctpstack.core.path import Path
 from pysctpstack.core.rx import receiver as rx
 from pysctpstack.core.state import State
@@ -115,6 +115,11 @@ class Association:
         path = self.tcb.paths.by_address[address]
         if self.tcb.state in heartbeat.SENDING_STATES:
             heartbeat.send(self.tcb, path, now)
+        self.finish(now)
+
+    def discover_path_mtu(self, address: str, wanted: bool, now: float) -> None:
+        """Begin or end the search for an address's path MTU (RFC 8899). KeyError: the peer has no such address."""
+        pmtud.set_enabled(self.tcb, self.tcb.paths.by_address[address], wanted, now)
         self.finish(now)
 
     # --- packets ---
@@ -260,7 +265,18 @@ class Association:
         heartbeat.on_heartbeat(self.tcb, chunk + bytes(-len(chunk) & 3), self.tcb.reply_path)
 
     def _on_heartbeat_ack(self, datagram: bytes, flags: int, start: int, end: int, now: float) -> None:
-        heartbeat.on_heartbeat_ack(self.tcb, HeartbeatAck.decode(flags, datagram[start:end]).info, now)
+        tcb = self.tcb
+        info = HeartbeatAck.decode(flags, datagram[start:end]).info
+        if tcb.state not in heartbeat.SENDING_STATES:
+            tcb.shared.count("heartbeat_ack_unexpected")
+            return
+        if pmtud.is_probe(info):
+            pmtud.on_heartbeat_ack(tcb, info, now)
+            return
+        heartbeat.on_heartbeat_ack(tcb, info, now)
+        if tcb.state is State.ESTABLISHED:
+            # The address may have been confirmed by it.
+            pmtud.start(tcb, now)
 
     def _on_abort(self, datagram: bytes, flags: int, start: int, end: int, _now: float) -> None:
         if flags & cp.FLAG_T and self.tcb.local_tag != self.tcb.peer_tag:
@@ -360,6 +376,8 @@ class Association:
                 heartbeat.on_timeout(tcb, path, now)
             if path.heartbeat_deadline <= now and tcb.state is not State.CLOSED:
                 heartbeat.on_timer(tcb, path, now)
+            if path.probe_deadline <= now:
+                pmtud.on_timer(tcb, path, now)
         self.finish(now)
 
     def _on_t3(self, path: Path, now: float) -> None:
@@ -367,6 +385,7 @@ class Association:
         sender = tcb.sender
         answered_probe = sender.probing and sender.sacks_since_probe > 0
         sender.sacks_since_probe = 0
+        pmtud.on_t3(tcb, path, now)
         sender.on_t3(path)
         # RFC 9260 section 6.1, A: a receiver that keeps its window closed but answers is no error.
         if not answered_probe:
@@ -389,6 +408,7 @@ class Association:
         if tcb.newly_established:
             tcb.newly_established = False
             heartbeat.start(tcb, now)
+            pmtud.on_established(tcb, now)
             if tcb.shutdown_wanted:
                 shutdown.request(tcb, now)
         if tcb.sender.next_expiry() <= now:

@@ -12,9 +12,10 @@ from collections.abc import Hashable, Sequence
 from heapq import heappop, heappush
 from ipaddress import ip_address
 from math import inf
+from struct import Struct
 
 from pysctpstack.config import Config
-from pysctpstack.core import handshake, heartbeat, ootb
+from pysctpstack.core import handshake, heartbeat, ootb, pmtud
 from pysctpstack.core.association import Association
 from pysctpstack.core.cookie import Cookie, CookieJar
 from pysctpstack.core.entropy import Entropy
@@ -45,6 +46,7 @@ _SMALLEST_PACKET = 16
 """With the header of one chunk."""
 _SETUP_STATES = (State.COOKIE_WAIT, State.COOKIE_ECHOED)
 _unpack_header = HEADER.unpack_from
+_unpack_ports_and_tag = Struct("!HHI").unpack_from
 
 
 class Listener:
@@ -325,7 +327,7 @@ class Endpoint:
             association.finish(now)
 
     def _is_empty(self, datagram: bytes) -> bool:
-        """Whether a packet without room for a chunk is dropped here; out of the blue ones are counted with the others."""
+        """Whether a packet without room for a chunk is dropped here; one out of the blue takes the usual way."""
         if len(datagram) < _COMMON_HEADER:
             self.shared.count("truncated_packet")
             return True
@@ -625,6 +627,23 @@ class Endpoint:
             self.shared.count("icmp_ignored")
             return
         tcb.lose(Loss.REFUSED)
+        association.finish(now)
+
+    def handle_packet_too_big(self, peer: str, quoted: bytes, now: float) -> None:
+        """An ICMP "packet too big" or "fragmentation needed" for a packet of ours to ``peer``, which it quotes.
+
+        How much is not too big is asked of the route table, which has heard it too (RFC 8899 section 4.6, RFC 9260
+        section 10, ICMP7).
+        """
+        association = None
+        if len(quoted) >= 8:
+            source_port, destination_port, tag = _unpack_ports_and_tag(quoted)
+            association = self.by_peer.get((source_port, destination_port, peer))
+        # ICMP6: the tag proves that the quoted packet was ours. One with tag 0 holds an INIT, which is never large.
+        if association is None or association.tcb.state is State.CLOSED or not tag or tag != association.tcb.peer_tag:
+            self.shared.count("icmp_ignored")
+            return
+        pmtud.on_packet_too_big(association.tcb, association.tcb.paths.by_address[peer], now)
         association.finish(now)
 
 

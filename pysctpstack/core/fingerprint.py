@@ -15,6 +15,7 @@ from math import inf
 from typing import Any, Protocol
 
 from pysctpstack.core.congestion import CongestionControl
+from pysctpstack.core.mtu_search import MtuSearch
 from pysctpstack.core.path import Path, Paths
 from pysctpstack.core.rto import RtoEstimator
 from pysctpstack.core.rx.ack_policy import AckPolicy
@@ -110,6 +111,10 @@ def _token(walk: _Walk, value: Any) -> Hashable:
     return walk.names.token(value)
 
 
+def _cookie_echo(walk: _Walk, chunk: Any) -> Hashable:
+    return walk.names.token(chunk[4 : int.from_bytes(chunk[2:4], "big")])
+
+
 def _nested(walk: _Walk, value: Any) -> Hashable:
     return None if value is None else _of(walk, value)
 
@@ -191,7 +196,7 @@ RULES: dict[type, dict[str, _Rule]] = {
     Handshake: {
         # The INIT is told by the Tcb and ``preservative``.
         "init": LEFT_OUT,
-        "cookie_echo": _token,
+        "cookie_echo": _cookie_echo,
         "errors": _plain,
         "attempts": _plain,
         "stale_cookies": _plain,
@@ -200,7 +205,7 @@ RULES: dict[type, dict[str, _Rule]] = {
         "path": _address,
     },
     Timers: {"deadlines": _list_of(_time)},
-    Paths: {"by_address": _values_of(_nested), "primary": _address},
+    Paths: {"by_address": _values_of(_nested), "primary": _address, "fragment_size": LEFT_OUT},
     Path: {
         "address": _plain,
         "route": _plain,
@@ -208,14 +213,17 @@ RULES: dict[type, dict[str, _Rule]] = {
         "is_confirmed": _plain,
         "rto": _nested,
         "congestion": _nested,
+        "header_size": LEFT_OUT,
         "mtu": _plain,
         "packet_size": LEFT_OUT,
+        "search": _nested,
         "error_count": _plain,
         "path_max_retrans": LEFT_OUT,
         "heartbeat_interval": LEFT_OUT,
         "t3_deadline": _time,
         "heartbeat_deadline": _time,
         "heartbeat_timeout": _time,
+        "probe_deadline": _time,
         "heartbeat_nonce": _token,
         "heartbeat_sent_at": _time,
         "rtt_tsn": _tsn_or_none,
@@ -225,6 +233,29 @@ RULES: dict[type, dict[str, _Rule]] = {
         "newly_acked": LEFT_OUT,
         "newly_acked_packets": LEFT_OUT,
         "restart_t3": LEFT_OUT,
+    },
+    MtuSearch: {
+        "base": LEFT_OUT,
+        "base_room": LEFT_OUT,
+        "floor": LEFT_OUT,
+        "enabled": _plain,
+        "state": _plain,
+        "low": _plain,
+        "high": _plain,
+        "maximum": _plain,
+        "tried_maximum": _plain,
+        "probed": _plain,
+        "count": _plain,
+        "nonce": _token,
+        "sent_at": _time,
+        "completed_at": _time,
+        "expirations": _plain,
+        "stuck": _tsn_or_none,
+        "question": _token,
+        "asked_at": _time,
+        "answered": _plain,
+        "probes": LEFT_OUT,
+        "black_holes": LEFT_OUT,
     },
     CongestionControl: {
         "pmdcs": _plain,
@@ -297,6 +328,8 @@ RULES: dict[type, dict[str, _Rule]] = {
         "probe_backoff": _plain,
         "sacks_since_probe": _plain,
         "retransmissions": LEFT_OUT,
+        # Only while packets are made.
+        "oversized": LEFT_OUT,
         "partial": _nested,
     },
     PartialReliability: {
@@ -410,6 +443,11 @@ def _of_no_effect(value: Any) -> tuple[str, ...]:
         return ("told", "told_at")
     if isinstance(value, Handshake) and not value.cookie_echo:
         return ("cookie_sent_at",)
+    if isinstance(value, MtuSearch):
+        return (*(() if value.nonce else ("sent_at",)), *(() if value.question else ("asked_at",)))
+    if isinstance(value, Sender) and not value.probing:
+        # A probe begins the count anew.
+        return ("sacks_since_probe",)
     return ()
 
 

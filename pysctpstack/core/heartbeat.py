@@ -96,9 +96,6 @@ def on_heartbeat(tcb: Tcb, whole_chunk: bytes, path: Path | None) -> None:
 
 
 def on_heartbeat_ack(tcb: Tcb, info: bytes, now: float) -> None:
-    if tcb.state not in SENDING_STATES:
-        tcb.shared.count("heartbeat_ack_unexpected")
-        return
     try:
         address = info[_NONCE_SIZE:].decode()
     except UnicodeDecodeError:

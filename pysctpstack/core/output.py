@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pysctpstack.core.path import COMMON_HEADER, Path
+from pysctpstack.core.route import Fragmentable
 from pysctpstack.core.state import State
 from pysctpstack.core.tcb import Tcb
 from pysctpstack.core.timers import DELAYED_SACK
@@ -60,6 +61,7 @@ def flush(tcb: Tcb, now: float) -> None:
         tcb.timers.stop(DELAYED_SACK)
 
     if may_send_data:
+        first_of_data = len(out)
         if tcb.sender.partial.due:
             # RFC 3758 section 3.5, F2: with DATA in the same packet, if there is any.
             destination = tcb.paths.current()
@@ -84,4 +86,16 @@ def flush(tcb: Tcb, now: float) -> None:
             if chunks:
                 out.append((destination.route, encode(local_port, peer_port, tcb.peer_tag, chunks)))
         tcb.sender.end_burst()
+        if tcb.sender.oversized:
+            tcb.sender.oversized = False
+            _allow_fragments(tcb, first_of_data)
     leave()
+
+
+def _allow_fragments(tcb: Tcb, first: int) -> None:
+    """Mark what is larger than its path's MTU, from the ``first`` datagram on (RFC 9260 section 6.9)."""
+    out = tcb.shared.out
+    for index in range(first, len(out)):
+        route, datagram = out[index]
+        if len(datagram) > tcb.paths.by_address[route.peer].packet_size:
+            out[index] = (route, Fragmentable(datagram))

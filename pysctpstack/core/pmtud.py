@@ -33,6 +33,16 @@ _MARK = b"\0"
 _CHUNK_HEADER = 4
 
 
+def on_established(tcb: Tcb, now: float) -> None:
+    """The association is up, or the peer has restarted: nothing that was sent before counts."""
+    for path in tcb.paths:
+        path.search.forget_expirations()
+        path.search.state = SearchState.DISABLED
+        # RFC 9260 section 7.2.1: the initial cwnd is counted in packets of the size that the search begins with.
+        path.last_sent_at = -inf
+    start(tcb, now)
+
+
 def start(tcb: Tcb, now: float) -> None:
     """Begin to search where that is wanted and possible and has not begun (RFC 8899 section 6.2.2.1)."""
     for path in tcb.paths:
@@ -49,9 +59,9 @@ def _begin(tcb: Tcb, path: Path, now: float, *, failed: bool = False) -> None:
     search.begin(max(routes.path_mtu(path.route), MIN_PLPMTU), failed=failed)
     tcb.set_path_mtu(path, search.low)
     if path.last_sent_at == -inf:
-        # RFC 9260 section 7.2.1: the initial cwnd is one of these packets.
         path.reset_congestion()
-    _probe(tcb, path, now)
+    # Not now: what is to be sent first (COOKIE ACK) has not left.
+    path.probe_deadline = now
 
 
 def set_enabled(tcb: Tcb, path: Path, enabled: bool, now: float) -> None:
@@ -144,9 +154,10 @@ def on_timer(tcb: Tcb, path: Path, now: float) -> None:
     elif search.state is SearchState.SEARCH_COMPLETE:
         _raise(tcb, path, now)
     else:
-        search.failed()
-        if search.state is SearchState.ERROR:
-            tcb.set_path_mtu(path, min(search.floor, search.low))
+        if search.nonce:
+            search.failed()
+            if search.state is SearchState.ERROR:
+                tcb.set_path_mtu(path, min(search.floor, search.low))
         _probe(tcb, path, now)
 
 
@@ -170,8 +181,12 @@ def _raise(tcb: Tcb, path: Path, now: float) -> None:
 def on_t3(tcb: Tcb, path: Path, now: float) -> None:
     """T3-rtx of ``path`` has expired, and what is in flight there has not been marked yet."""
     search = path.search
-    # After the first time-out one packet is in flight at a time. A peer that keeps its window closed drops some too.
-    if path.mtu <= search.base or path.congestion.flight_size <= search.base_room or tcb.sender.probing:
+    congestion = path.congestion
+    if path.mtu <= search.base or congestion.flight_size <= search.base_room:
+        return
+    # A peer that keeps its window closed drops packets too. And after the first time-out one packet is in flight at a
+    # time: a chunk from before the path MTU fell says nothing of packets that have its size.
+    if tcb.sender.probing or (congestion.collapsed and congestion.flight_size > congestion.pmdcs):
         return
     search.expirations += 1
     search.stuck = tcb.sender.earliest_in_flight(path)

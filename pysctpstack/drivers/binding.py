@@ -18,12 +18,13 @@ class Binding:
     """One UDP socket and what is on for it."""
 
     sock: socket.socket
-    family: int
+    family: socket.AddressFamily
     pktinfo_kind: tuple[int, int | None]  # level and type of the control message with the local address
     local: str  # "": the wildcard
     pktinfo: bool = False
     gro: bool = False
     icmp: bool = False
+    controls_fragmentation: bool = False
     overflow: int = 0  # the kernel's counter when we last saw it
 
     @property
@@ -36,20 +37,16 @@ def configure(sock: socket.socket, levers: platform.Levers) -> Binding:
     option = platform.option
     if sock.family == socket.AF_INET6:
         level, told_by = platform.SOL_IPV6, platform.IPV6_PKTINFO
-        discover, pktinfo, recverr = (
-            platform.IPV6_MTU_DISCOVER,
-            platform.IPV6_RECVPKTINFO,
-            platform.IPV6_RECVERR,
-        )
+        pktinfo, recverr = platform.IPV6_RECVPKTINFO, platform.IPV6_RECVERR
     else:
         level, told_by = platform.SOL_IP, platform.IP_PKTINFO
-        discover, pktinfo, recverr = platform.IP_MTU_DISCOVER, platform.IP_PKTINFO, platform.IP_RECVERR
+        pktinfo, recverr = platform.IP_PKTINFO, platform.IP_RECVERR
     local = routes.address_text(sock.getsockname())
     if local in ("0.0.0.0", "::"):
         local = ""
-    binding = Binding(sock, int(sock.family), (level, told_by), local)
+    binding = Binding(sock, socket.AddressFamily(sock.family), (level, told_by), local)
     platform.enlarge_buffers(sock)
-    option(sock, level, discover, platform.PMTUDISC_WANT)
+    binding.controls_fragmentation = platform.WHOLE[binding.family].set_usual(sock)
     # A socket on one address knows the local address of all that it receives.
     binding.pktinfo = levers.pktinfo and not binding.local and option(sock, level, pktinfo, 1)
     binding.icmp = levers.icmp_errors and option(sock, level, recverr, 1)

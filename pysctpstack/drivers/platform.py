@@ -8,10 +8,13 @@ absence changes nothing else.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pysctpstack.config import Config
 
@@ -62,7 +65,10 @@ IP_MTU = _constant("IP_MTU", linux=14, windows=73)
 IPV6_MTU = _constant("IPV6_MTU", linux=24, windows=72)
 IP_MTU_DISCOVER = _constant("IP_MTU_DISCOVER", linux=10)
 IPV6_MTU_DISCOVER = _constant("IPV6_MTU_DISCOVER", linux=23)
-PMTUDISC_WANT = 1
+IP_DONTFRAG = _constant("IP_DONTFRAG", darwin=28, windows=14)
+IPV6_DONTFRAG = _constant("IPV6_DONTFRAG", darwin=62, windows=14)
+IPV6_USE_MIN_MTU = _constant("IPV6_USE_MIN_MTU", darwin=42)
+PMTUDISC_DONT, PMTUDISC_WANT, PMTUDISC_PROBE = 0, 1, 3
 SIOCGIFMTU = 0x8921 if LINUX else None if WINDOWS else 0xC020_6933
 
 SO_RXQ_OVFL = _constant("SO_RXQ_OVFL", linux=40)
@@ -107,6 +113,47 @@ def option(sock: socket.socket, level: int, name: int | None, value: int) -> boo
         return False
     return True
 
+
+class Toggle(NamedTuple):
+    """A socket option that is ``exceptional`` for one datagram and ``usual`` for all others."""
+
+    level: int
+    name: int | None
+    usual: int
+    exceptional: int
+
+    def set_usual(self, sock: socket.socket) -> bool:
+        """Whether the system has the option."""
+        return option(sock, self.level, self.name, self.usual)
+
+    @contextlib.contextmanager
+    def exception(self, sock: socket.socket) -> Iterator[None]:
+        """For what is sent meanwhile."""
+        option(sock, self.level, self.name, self.exceptional)
+        try:
+            yield
+        finally:
+            option(sock, self.level, self.name, self.usual)
+
+
+# Linux. WANT: DF set on what fits the path MTU that the kernel knows, and the rest in fragments. PROBE: DF set whatever
+# it knows. DONT: DF clear. Over IPv6, where only the sender cuts, it can't be made to cut to less than it knows.
+# Elsewhere DF is clear unless it is asked for, and IPV6_USE_MIN_MTU cuts to what every link carries. Where the number
+# of an option is not known, datagrams leave as all others do, and there is no search.
+WHOLE = {
+    socket.AF_INET: Toggle(SOL_IP, IP_MTU_DISCOVER, PMTUDISC_WANT, PMTUDISC_PROBE)
+    if LINUX
+    else Toggle(SOL_IP, IP_DONTFRAG, 0, 1),
+    socket.AF_INET6: Toggle(SOL_IPV6, IPV6_MTU_DISCOVER, PMTUDISC_WANT, PMTUDISC_PROBE)
+    if LINUX
+    else Toggle(SOL_IPV6, IPV6_DONTFRAG, 0, 1),
+}
+"""How a datagram is sent in one piece or not at all."""
+IN_FRAGMENTS = {
+    socket.AF_INET: Toggle(SOL_IP, IP_MTU_DISCOVER if LINUX else None, PMTUDISC_WANT, PMTUDISC_DONT),
+    socket.AF_INET6: Toggle(SOL_IPV6, IPV6_USE_MIN_MTU, -1, 1),
+}
+"""How a datagram is sent that may be fragmented on its way, where that is not so by itself."""
 
 _BUFFER_SIZES = (8 << 20, 4 << 20, 2 << 20, 1 << 20, 512 << 10, 256 << 10)
 

@@ -43,6 +43,10 @@ class Pump:
         """As `UdpSockets.source_address`; ``""`` before there is a socket."""
         return self.udp[0].source_address(peer) if self.udp else ""
 
+    def controls_fragmentation(self, route: Route) -> bool:
+        """As `UdpSockets.controls_fragmentation`; False before there is a socket."""
+        return bool(self.udp) and self.udp[0].controls_fragmentation(route)
+
     # --- UDP ports ---
 
     def open(self, port: int, addresses: Sequence[str] | None = None) -> list[socket.socket]:
@@ -78,10 +82,12 @@ class Pump:
                 batch = [(self._rename(route, udp), datagram) for route, datagram in batch]
             self.endpoint.receive_datagrams(batch, now)
         if udp.errors_waiting:
-            for _, quoted, number in udp.errors():
+            for route, quoted, number in udp.errors():
                 # "Port unreachable", of IPv4 and IPv6: the host is there, and nobody listens. All else may pass.
                 if number == errno.ECONNREFUSED:
                     self.endpoint.handle_unreachable(quoted, now)
+                elif number == errno.EMSGSIZE:
+                    self.endpoint.handle_packet_too_big(route.peer, quoted, now)
         self.drain(now)
 
     def _rename(self, route: Route, udp: UdpSockets) -> Route:

@@ -16,7 +16,9 @@ a router with less room tells the kernel (``path_mtu`` then gives the smaller va
 fragmented by the kernel and arrives. PMTUDISC_DONT would have routers cut up every full-sized IPv4 datagram
 of such a path for ever, unnoticed, and IPv6 gains nothing by it. PMTUDISC_DO would lose the datagrams that
 are on their way when the MTU shrinks. Where ICMP is filtered (RFC 6951 section 5.6: it cannot be relied on),
-the black-hole detection of SCTP's paths steps in.
+the black-hole detection of SCTP's paths steps in. Two kinds of datagrams are exceptions, each by a socket
+option that is set around its own sending (``platform.WHOLE``, ``platform.IN_FRAGMENTS``): probes of the path
+MTU leave with DF whatever the kernel knows, and chunks from before the path MTU fell leave without it.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pysctpstack.config import Config
-from pysctpstack.core.route import Route
+from pysctpstack.core.route import Route, Unfragmented
 from pysctpstack.drivers import ancillary, platform, routes
 from pysctpstack.drivers.binding import Binding, bind_all, configure
 
@@ -323,6 +325,9 @@ class UdpSockets:
                 self._count_send_error(errno.ENETUNREACH, 1)
                 continue
             size = len(data)
+            if data.__class__ is not bytes:
+                self._send_marked(target, data)
+                continue
             if position == end or not self.levers.gso or not 0 < size <= target.segment_limit:
                 self._send_single(target, data)
                 continue
@@ -350,6 +355,12 @@ class UdpSockets:
         else:
             self.counters.datagrams_sent += 1
         return number
+
+    def _send_marked(self, target: _Target, data: bytes) -> None:
+        """Send a datagram for which the rule about fragments is another."""
+        toggle = (platform.WHOLE if isinstance(data, Unfragmented) else platform.IN_FRAGMENTS)[target.binding.family]
+        with toggle.exception(target.binding.sock):
+            self._send_single(target, data)
 
     def _send_train(self, target: _Target, train: list[bytes]) -> None:
         size = len(train[0])
@@ -461,6 +472,11 @@ class UdpSockets:
         if target is not None:
             target.segment_limit = MAX_PAYLOAD  # what limited trains may be over
         return min(routes.path_mtu(route), self._path_mtu_limit)
+
+    def controls_fragmentation(self, route: Route) -> bool:
+        """Whether this system can send a datagram with DF set whatever it believes of the path MTU."""
+        binding = self._binding_for(route)
+        return binding is not None and binding.controls_fragmentation
 
     def source_address(self, peer: str) -> str:
         """The local address that the system would use towards ``peer``; "" when it has no route. Sends

@@ -11,6 +11,8 @@ import os
 import socket
 from typing import Any, Final
 
+from pysctpstack.drivers import routes
+
 MAPPED: Final = "::ffff:"
 ANY: Final = frozenset({"", "0.0.0.0", "::"})
 _THIS_HOST: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
@@ -42,11 +44,10 @@ def resolve(address: object, family: int, *, passive: bool = False) -> tuple[str
     # SOCK_DGRAM only keeps the answers apart: the addresses are the same for every protocol.
     found = socket.getaddrinfo(host or None, port, family, socket.SOCK_DGRAM, 0, flags)
     sockaddr: Address = found[0][4]
-    ip = str(sockaddr[0])
+    ip = str(sockaddr[0]).partition("%")[0]
     if family == socket.AF_INET6:
-        scope = sockaddr[3] or (address[3] if len(address) == 4 else 0)
-        if scope and "%" not in ip:
-            ip = f"{ip}%{scope}"
+        # As the driver writes it in the routes of packets that arrive.
+        ip = routes.scoped(ip, sockaddr[3] or (address[3] if len(address) == 4 else 0))
     if ip.lower().startswith(MAPPED):
         ip = ip[len(MAPPED) :]
     if not passive:
@@ -73,13 +74,9 @@ def show(ip: str, port: int, family: int) -> Address:
     if ":" not in ip:
         return (MAPPED + ip, port, 0, 0)
     host, _, scope = ip.partition("%")
-    return (ip, port, 0, _scope_id(scope)) if scope else (host, port, 0, 0)
-
-
-def _scope_id(scope: str) -> int:
-    if scope.isdigit():
-        return int(scope)
     try:
-        return socket.if_nametoindex(scope)
+        # The scope is in its own field alone, as the standard library shows it.
+        return (host, port, 0, routes.scope_id(scope))
     except OSError:
-        return 0
+        # Its interface has gone.
+        return (host, port, 0, 0)

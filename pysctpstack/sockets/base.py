@@ -28,6 +28,7 @@ from pysctpstack.core.route import Route
 from pysctpstack.core.settings import Settings
 from pysctpstack.core.state import State
 from pysctpstack.core.tx.send_queue import Message
+from pysctpstack.drivers import routes
 from pysctpstack.drivers.pump import clock
 from pysctpstack.sockets import addresses, ancillary
 from pysctpstack.sockets.ancillary import Ancillary, SendInfo
@@ -149,7 +150,7 @@ class SctpSocket:
     def __del__(self) -> None:
         # A constructor that raised has left nothing to close.
         if not getattr(self, "_closed", True):
-            self._host.adopt_orphan(self)
+            self._host.end_soon(self)
 
     # --- events (with the lock held, by the host) ---
 
@@ -398,7 +399,8 @@ class SctpSocket:
 
         ConnectionRefusedError: nobody listens. TimeoutError: no answer, or `settimeout`'s time is up.
         BlockingIOError (EINPROGRESS) on
-        a non-blocking socket: wait until it is writable and read SO_ERROR. EISCONN, EALREADY.
+        a non-blocking socket: wait until it is writable and read SO_ERROR. EISCONN, EALREADY. ENETUNREACH: the host has
+        no route there.
         """
         ip, port = addresses.resolve(address, self.family)
         with self._lock:
@@ -444,6 +446,8 @@ class SctpSocket:
         if port == 0:
             raise failure(errno.EINVAL)
         self._host.start()
+        if not self._host.source_address(ip):
+            raise failure(errno.ENETUNREACH)
         if not self._local_port:
             self._bind(self._local_address, 0)
         route = Route(ip, self.remote_udp_port, self._local_address)
@@ -954,7 +958,8 @@ class _SocketFile(io.RawIOBase):
                 # The socket was closed before its files: the last of them closes it.
                 self._sock._makefile_references = references + 1
                 if references == -1:
-                    self._sock.close()
+                    # Perhaps in the garbage collector.
+                    self._sock._host.end_soon(self._sock)
 
 
 _SETTING_UP: Final = frozenset({State.COOKIE_WAIT, State.COOKIE_ECHOED})
@@ -975,13 +980,8 @@ def _writable(buffer: Any) -> memoryview:
 
 def _check_local(ip: str) -> None:
     """EADDRNOTAVAIL unless the address is one of the host's."""
-    family = socket.AF_INET6 if ":" in ip else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        host, _, _ = ip.partition("%")
-        target: tuple[Any, ...] = (ip, 0) if family == socket.AF_INET else (host, 0, 0, 0)
-        if "%" in ip:
-            target = socket.getaddrinfo(ip, 0, family, socket.SOCK_DGRAM)[0][4]
-        probe.bind(target)
+    with socket.socket(routes.family_of(ip), socket.SOCK_DGRAM) as probe:
+        probe.bind(routes.sockaddr(ip, 0))
 
 
 def _shaped(level: int, optname: int, value: Any, arg: Any) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import atexit
 import os
 import socket
+import sys
 import threading
 import warnings
 import weakref
@@ -33,6 +34,7 @@ class Stack:
     def __init__(self, config: Config | None = None) -> None:
         self._host = Host(config or Config())
         _hosts.add(self._host)
+        _end_with_multiprocessing()
 
     @property
     def config(self) -> Config:
@@ -139,10 +141,26 @@ def _at_exit() -> None:
             )
 
 
+_ends_with_multiprocessing = False
+
+
+def _end_with_multiprocessing() -> None:
+    """A forked child of `multiprocessing` ends without running exit handlers; what it runs are finalizers."""
+    global _ends_with_multiprocessing
+    if "multiprocessing.util" not in sys.modules or _ends_with_multiprocessing:
+        return
+    from multiprocessing import parent_process, util
+
+    if parent_process() is not None:
+        util.Finalize(None, _at_exit, exitpriority=0)
+        _ends_with_multiprocessing = True
+
+
 def _after_fork_in_child() -> None:
-    global _default, _default_lock
+    global _default, _default_lock, _ends_with_multiprocessing
     _default = None
     _default_lock = threading.Lock()
+    _ends_with_multiprocessing = False
     for host in list(_hosts):
         host.abandon()
     _hosts.clear()

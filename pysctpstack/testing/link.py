@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from pysctpstack.core.route import Fragmentable
+
 Fate = Literal[
     "in_flight",
     "delivered",
@@ -78,7 +80,10 @@ class Link:
     queue: int = 0
     """Bytes of IP datagrams that may wait their turn; what is beyond is dropped. 0: `DEFAULT_QUEUE`."""
     mtu: int = 65_535
-    """The largest IP datagram, headers counted, that passes. A larger one is dropped without an answer."""
+    """The largest IP datagram, headers counted, that passes. A larger one is dropped without an answer, unless it is
+    `pysctpstack.core.route.Fragmentable`."""
+    fragments: bool = True
+    """False: fragments of such datagrams do not pass either, as with many a firewall."""
     up: bool = True
     """False: everything sent is dropped (``cut``)."""
     reorder_delay: float = 0.02
@@ -118,7 +123,8 @@ class Link:
         """
         if not self.up:
             return [Passage(math.inf, data, "cut")]
-        if size > self.mtu:
+        # What is received is put together again: one datagram, which a link carries or loses as a whole.
+        if size > self.mtu and not (self.fragments and isinstance(data, Fragmentable)):
             return [Passage(math.inf, data, "dropped_mtu")]
         departure = now
         if self.rate:

@@ -272,7 +272,8 @@ class SimulatedNetwork:
         The methods that run do this for all hosts by themselves.
         """
         for route, data in host.endpoint.datagrams_to_send(self.now):
-            self._send(host, route, bytes(data))
+            # As it is if it is marked (`pysctpstack.core.route.Fragmentable`).
+            self._send(host, route, data if isinstance(data, bytes) else bytes(data))
 
     def inject(
         self, source: Transport | Route, destination: str, port: int, data: bytes, delay: float = 0.0

@@ -21,6 +21,7 @@ from pysctpstack.events import (
     AssociationUp,
     Event,
     MessageReceived,
+    PartialDeliveryAborted,
     SendFailed,
 )
 from pysctpstack.testing import Host, Link, SeededEntropy, SimulatedNetwork, TraceRecord
@@ -88,7 +89,11 @@ class Node:
         """Whole messages in the order of delivery; pieces of partial delivery are put together."""
         whole: list[MessageReceived] = []
         begun: MessageReceived | None = None
-        for event in self.of(MessageReceived):
+        for event in self.events:
+            if isinstance(event, PartialDeliveryAborted):
+                begun = None
+            if not isinstance(event, MessageReceived):
+                continue
             if begun is not None:
                 event = MessageReceived(
                     event.association_id, event.stream_id, event.ssn, event.ppid, event.tsn,

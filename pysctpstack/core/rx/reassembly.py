@@ -181,10 +181,11 @@ class Reassembly:
     def discard(self, cumulative: int) -> list[Run]:
         """Drop the incomplete messages that miss a fragment at or below the cumulative TSN: it will not come (RFC 3758
         section 3.6)."""
+        # What is not here and not above the cumulative TSN has been skipped.
         broken = [
             run
             for run in self.by_first.values()
-            if (not run.begins and run.first - 1 <= cumulative) or (not run.ends and run.last + 1 <= cumulative)
+            if (not run.begins and run.first <= cumulative) or (not run.ends and run.last < cumulative)
         ]
         for run in broken:
             self.remove(run)

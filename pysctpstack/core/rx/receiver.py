@@ -107,7 +107,8 @@ class Receiver:
     def window(self) -> int:
         """Bytes of user data for which there is room."""
         reassembly = self.reassembly
-        if self.deferred_size > self.receive_buffer:
+        # Without a gap the next chunk belongs to the message that the deferred ones wait for.
+        if self.deferred_size > self.receive_buffer and self.tsn_map.starts:
             return 0
         return max(self.receive_buffer - self.unread - self.unread_padding - reassembly.held - reassembly.padding, 0)
 
@@ -343,6 +344,8 @@ class Receiver:
         if tsn <= map_.cumulative:
             self.ack.immediate = True
             self._count("forward_tsn_old")
+            # Of a message that was skipped in two steps the end may have come late, by itself.
+            self._discard()
             return []
         if tsn - map_.cumulative > tsn_map.MAX_OFFSET:
             # Further than any DATA would be taken.
@@ -351,8 +354,7 @@ class Receiver:
             return []
         self.packet_new = True
         map_.skip_to(tsn)
-        if self.partial in self.reassembly.discard(map_.cumulative):
-            self.abort_partial_delivery()
+        self._discard()
         invalid: list[int] = []
         for stream_id, ssn in dict(streams).items():
             if stream_id < self.inbound_streams:
@@ -361,6 +363,10 @@ class Receiver:
                 self._count("forward_tsn_invalid_stream")
                 invalid.append(stream_id)
         return invalid
+
+    def _discard(self) -> None:
+        if self.partial in self.reassembly.discard(self.tsn_map.cumulative):
+            self.abort_partial_delivery()
 
     def _skip(self, stream_id: int, ssn: int) -> None:
         """Wait no longer for messages of a stream up to and with ``ssn``."""

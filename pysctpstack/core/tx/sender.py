@@ -165,16 +165,18 @@ class Sender:
         """Give up the messages whose life time is over, and return them: those that wait, and with partial reliability
         those that have been sent in part or would have to be sent again."""
         expired = self.queue.take_expired(now)
-        begun = [message for message in expired if message.offset]
+        begun = False
         for message in expired:
             self.buffered -= len(message.data) - message.offset
-        if self.partial.lapsing:
-            lapsed = self.partial.take_lapsed(self.outstanding, now)
-            begun += lapsed
-            expired += lapsed
-        if begun:
-            for message in begun:
+            if message.offset:
                 self._abandon(message)
+                begun = True
+        # Now those that wait for nothing but retransmissions: the chunks of the others are not marked any more.
+        for message in self.partial.take_lapsed(self.outstanding, now):
+            self._abandon(message)
+            expired.append(message)
+            begun = True
+        if begun:
             for path in self.paths:
                 path.restart_t3 = False
             self._advance_peer(now)
@@ -566,9 +568,7 @@ class Sender:
         """T3-rtx of each path after a SACK (RFC 9260 section 6.3.2)."""
         # What a Gap Ack Block acknowledged may still be reneged: if nothing else is outstanding the timer goes on.
         forwarding = self.partial.path
-        only_gaps = (
-            bool(self.gap_blocks) and forwarding is None and not self.in_flight and self._first_marked() is None
-        )
+        only_gaps = bool(self.gap_blocks) and forwarding is None and not self.in_flight and self._first_marked() is None
         for path in self.paths:
             if path.congestion.flight_size == 0:
                 # R2; RFC 3758 section 3.5, C5: a FORWARD TSN is outstanding as DATA is.

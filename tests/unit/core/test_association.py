@@ -22,6 +22,7 @@ from pysctpstack.wire import chunks as c
 from pysctpstack.wire import codepoints as cp
 from pysctpstack.wire import tlv
 from pysctpstack.wire.causes import (
+    InvalidStreamIdentifier,
     OutOfResource,
     ProtocolViolation,
     UnrecognizedChunk,
@@ -131,6 +132,19 @@ def test_an_unknown_chunk_is_reported_as_far_as_it_fits_and_never_under_tag_0() 
     assert len(error.encode()) <= 1_460
     waiting = Raw.in_state(State.COOKIE_WAIT)
     assert waiting.give(c.UnknownChunk(0xEA, 0, b"abc")) == []
+
+
+def test_the_errors_of_a_packet_share_one_chunk_that_fits_a_packet() -> None:
+    peer = Raw.in_state(State.ESTABLISHED)
+    unknown = [c.UnknownChunk(0xEA, number, bytes(20)) for number in range(3)]
+    streams = [peer.data(stream_id=9, ssn=number) for number in range(2)]
+    errors = [k for k in peer.give(*unknown, *streams) if isinstance(k, c.Error)]
+    (error,) = errors
+    # The same invalid stream is reported once.
+    assert [type(cause) for cause in error.causes] == [UnrecognizedChunk] * 3 + [InvalidStreamIdentifier]
+    many = [c.UnknownChunk(0xEA, 0, bytes(40)) for _ in range(60)]
+    (answer,) = peer.give(*many)
+    assert 1_000 < len(answer.encode()) <= 1_460
 
 
 @pytest.mark.parametrize("chunk", [c.Ecne(1), c.Cwr(1)])

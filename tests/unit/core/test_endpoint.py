@@ -95,9 +95,23 @@ def test_association_ids_begin_at_3_and_wrap_around_those_in_use() -> None:
     assert ids == [0x7FFFFFFF, 4]
 
 
+@pytest.mark.parametrize("ports", [(0, 9), (9, 0), (65_536, 9), (9, -1)])
+def test_ports_have_16_bits_and_are_not_0(ports: tuple[int, int]) -> None:
+    peer = Raw()
+    with pytest.raises(ValueError, match="65535"):
+        peer.endpoint.associate(*ports, Route(A, UDP_PORT), peer.settings, peer.now)
+    assert not peer.endpoint.associations
+
+
 def test_a_message_needs_a_stream_and_a_byte() -> None:
     peer = Raw.in_state(State.ESTABLISHED)
-    for message in (Message(4, 0, b"x"), Message(-1, 0, b"x"), Message(0, 0, b"")):
+    for message in (
+        Message(4, 0, b"x"),
+        Message(-1, 0, b"x"),
+        Message(0, 0, b""),
+        Message(0, 1 << 32, b"x"),
+        Message(0, -1, b"x"),
+    ):
         with pytest.raises(ValueError):
             peer.association.send(message, peer.now)
     assert peer.association.send_buffered == 0

@@ -11,7 +11,7 @@ from pysctpstack.events import AssociationClosed, AssociationLost
 from pysctpstack.wire import chunks as c
 from pysctpstack.wire import codepoints as cp
 from pysctpstack.wire import tlv
-from pysctpstack.wire.causes import OutOfResource, StaleCookie
+from pysctpstack.wire.causes import InvalidMandatoryParameter, OutOfResource, StaleCookie
 from pysctpstack.wire.packet import encode
 
 TAG = 0x5EED5EED
@@ -85,6 +85,36 @@ def test_replies_are_limited_by_the_second() -> None:
     assert peer.endpoint.counters == {"ootb_replies": 3, "ootb_reply_limited": 2}
     peer.now += 1.0
     assert len(answer_to(c.ShutdownAck(), peer=peer)) == 1
+
+
+@pytest.mark.parametrize("ports", [(0, SERVER_PORT), (CLIENT_PORT, 0)])
+def test_port_0_is_nobody(ports: tuple[int, int]) -> None:
+    peer = Raw()
+    assert peer.give(peer.init(), tag=0, ports=ports) == []
+    assert peer.give(DATA, tag=TAG, ports=ports) == []
+    assert peer.endpoint.counters == {"port_0": 2}
+
+
+@pytest.mark.parametrize("source", ["224.0.0.1", "255.255.255.255", "0.0.0.0", "ff02::1", "::"])
+def test_a_source_that_is_no_host_is_not_answered(source: str) -> None:
+    peer = Raw()
+    assert peer.give(DATA, tag=TAG, route=Route(source, UDP_PORT, B)) == []
+    assert peer.give(peer.init(), tag=0, route=Route(source, UDP_PORT, B)) == []
+    assert peer.endpoint.counters == {"non_unicast_source": 2}
+
+
+def test_answers_to_inits_are_limited_by_the_second() -> None:
+    peer = Raw(Config(setup_replies_per_second=2))
+    answers = [len(peer.give(peer.init(), tag=0)) for _ in range(4)]
+    assert answers == [1, 1, 0, 0]
+    assert peer.endpoint.counters == {"setup_reply_limited": 2}
+    # Refusals count as well, and those to a peer that is known.
+    peer.now += 1
+    assert peer.give(peer.init(a_rwnd=0), tag=0) == [c.Abort([InvalidMandatoryParameter()])]
+    peer.accept()
+    assert peer.give(peer.init(initiate_tag=7), tag=0) == []
+    # An association that exists does not suffer.
+    assert len(peer.give(peer.data())) == 1
 
 
 def test_a_packet_with_an_init_among_others_or_under_a_tag_is_dropped() -> None:

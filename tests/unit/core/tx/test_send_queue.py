@@ -54,6 +54,19 @@ def test_what_has_begun_to_leave_does_not_expire() -> None:
     assert queue.take_expired(4.0) == []
 
 
+def test_with_partial_reliability_it_does_until_all_of_it_has_left() -> None:
+    queue = SendQueue()
+    queue.partial = True
+    begun, left = message(1, expires_at=3.0), message(2, expires_at=2.0)
+    for one, sent in ((left, 10), (begun, 4)):
+        queue.push(one)
+        one.offset = sent
+        queue.size -= sent
+    assert queue.next_expiry() == 3.0
+    assert queue.take_expired(4.0) == [begun]
+    assert (queue.size, queue.next_expiry()) == (0, math.inf)
+
+
 def test_clear_returns_what_was_waiting() -> None:
     queue = SendQueue()
     gone, waits = message(1, expires_at=1.0), message(2, expires_at=9.0)
