@@ -149,6 +149,10 @@ class Host:
         """After a verb of the endpoint or an association."""
         self.driver.kick()
 
+    def poll(self) -> None:
+        """Between calls of a program that does not block: let acknowledgements in."""
+        self.driver.poll()
+
     def _dispatch(self, events: Sequence[Event]) -> None:
         woken: dict[int, Owner] = {}
         ended: list[int] = []

@@ -67,6 +67,11 @@ class Association:
         """The state as a value: equal for states that differ in times, tags and TSNs only. See `core.fingerprint`."""
         return fingerprint.fingerprint(self.tcb, now, names)
 
+    @property
+    def is_held_back(self) -> bool:
+        """Messages wait for acknowledgements, or for room in the peer's window."""
+        return self.tcb.sender.queue.size > 0
+
     # --- the user's verbs (RFC 9260 section 11.1) ---
 
     def send(self, message: Message, now: float) -> None:

@@ -18,7 +18,7 @@ from pysctpstack.core.congestion import CongestionControl
 from pysctpstack.core.mtu_search import MtuSearch
 from pysctpstack.core.path import Path, Paths
 from pysctpstack.core.rto import RtoEstimator
-from pysctpstack.core.rx.ack_policy import AckPolicy
+from pysctpstack.core.rx.ack_policy import IDLE_AFTER, AckPolicy
 from pysctpstack.core.rx.reassembly import InboundStream, Reassembly, Run
 from pysctpstack.core.rx.receiver import Receiver
 from pysctpstack.core.rx.tsn_map import TsnMap
@@ -90,9 +90,13 @@ def _plain(_walk: _Walk, value: Any) -> Hashable:
     return kept
 
 
+def _seconds(walk: _Walk, value: Any) -> Hashable:
+    # Rounded: floats that stand for the same time differ in their last bits.
+    return _plain(walk, value) if value in (None, inf, -inf) else round(float(value), 6)
+
+
 def _time(walk: _Walk, value: Any) -> Hashable:
-    # Rounded: differences of floats that stand for the same time differ in their last bits.
-    return _plain(walk, value) if value in (inf, -inf) else round(float(value) - walk.now, 6)
+    return _seconds(walk, value - walk.now)
 
 
 def _tag(walk: _Walk, value: Any) -> Hashable:
@@ -400,9 +404,9 @@ RULES: dict[type, dict[str, _Rule]] = {
         "counters": LEFT_OUT,
     },
     RtoEstimator: {
-        "srtt": _plain,
-        "rttvar": _plain,
-        "rto": _plain,
+        "srtt": _seconds,
+        "rttvar": _seconds,
+        "rto": _seconds,
         "minimum": LEFT_OUT,
         "maximum": LEFT_OUT,
     },
@@ -425,13 +429,14 @@ _KEPT: dict[type, dict[str, _Rule]] = {
 }
 
 
-def _of_no_effect(value: Any) -> tuple[str, ...]:
+def _of_no_effect(walk: _Walk, value: Any) -> tuple[str, ...]:
     """Slots that hold something which can't change what happens next, as things are."""
     if isinstance(value, Path):
         slots: tuple[str, ...] = ()
         if value.rtt_tsn < 0 or value.rto.minimum == value.rto.maximum:
             slots = ("rtt_tsn", "rtt_sent_at")
-        if not value.heartbeat_nonce and not value.heartbeat_interval:
+        used_since = max(value.last_sent_at, walk.now - value.heartbeat_interval)
+        if not value.heartbeat_nonce and value.heartbeat_sent_at <= used_since:
             slots += ("heartbeat_sent_at",)
         return slots
     if isinstance(value, RtoEstimator) and value.minimum == value.maximum:
@@ -439,6 +444,8 @@ def _of_no_effect(value: Any) -> tuple[str, ...]:
     if isinstance(value, AckPolicy) and value.train_after >= 1 << 62:
         # RFC 9260 section 6.2 to the letter: how steadily DATA comes in does not count.
         return ("steady_bytes", "last_data_at")
+    if isinstance(value, AckPolicy) and (not value.steady_bytes or walk.now - value.last_data_at > IDLE_AFTER):
+        return ("last_data_at",)
     if isinstance(value, PartialReliability) and value.path is None:
         return ("told", "told_at")
     if isinstance(value, Handshake) and not value.cookie_echo:
@@ -452,7 +459,7 @@ def _of_no_effect(value: Any) -> tuple[str, ...]:
 
 
 def _of(walk: _Walk, value: Any) -> Hashable:
-    ignored = _of_no_effect(value)
+    ignored = _of_no_effect(walk, value)
     kept = tuple(
         None if slot in ignored else rule(walk, getattr(value, slot)) for slot, rule in _KEPT[type(value)].items()
     )

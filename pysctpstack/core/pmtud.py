@@ -190,7 +190,8 @@ def on_t3(tcb: Tcb, path: Path, now: float) -> None:
         return
     search.expirations += 1
     search.stuck = tcb.sender.earliest_in_flight(path)
-    if search.expirations >= MAX_PROBES and search.answered:
+    # RFC 9260 section 8.3: from SHUTDOWN-SENT on the peer answers no HEARTBEAT, though it takes our data.
+    if search.expirations >= MAX_PROBES and (search.answered or tcb.state is State.SHUTDOWN_RECEIVED):
         _fall_back(tcb, path, now)
     elif search.expirations >= MAX_PROBES - 1:
         search.asked_at = now

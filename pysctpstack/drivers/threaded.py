@@ -25,6 +25,8 @@ from typing import Final
 
 from pysctpstack.drivers.pump import Pump, clock
 
+POLL_INTERVAL: Final = 0.0001
+"""Seconds between two looks at UDP by calls that do not block."""
 LINGER: Final = 0.002
 """Seconds for which the driver's thread leaves UDP unread after a caller has led."""
 MAX_PARK: Final = 1.0
@@ -131,6 +133,7 @@ class ThreadedDriver:
         self._leads = 0
         """How often a caller has taken the lead."""
         self._last_led = -inf
+        self._last_polled = -inf
         self._stopping = False
         self._stopped = False
         """The thread has ended; a caller that still leads closes what `stop` could not."""
@@ -155,6 +158,20 @@ class ThreadedDriver:
                 self._caller_bell.ring()
         elif deadline < self._thread_bell.asleep_until:
             self._thread_bell.ring()
+
+    def poll(self) -> None:
+        """Receive what is there, without waiting: for a call that does not block but whose data waits for its turn.
+
+        A program that sends and sends would otherwise share the interpreter with the driver's thread, packet by packet.
+        """
+        now = clock()
+        if self._caller_leads or now - self._last_polled < POLL_INTERVAL:
+            return
+        self._last_polled = self._last_led = now
+        # Its thread goes on stand-by, as after a caller that led.
+        self._thread_bell.ring()
+        for sock in self._caller_bell.sleep(0):
+            self.pump.receive(sock)
 
     def ring(self) -> None:
         """Have `on_wake` called soon. Needs no lock."""

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import io
 import socket
-import sys
 import threading
 import weakref
 from collections import deque
@@ -32,13 +30,15 @@ from pysctpstack.drivers import routes
 from pysctpstack.drivers.pump import clock
 from pysctpstack.sockets import addresses, ancillary
 from pysctpstack.sockets.ancillary import Ancillary, SendInfo
+from pysctpstack.sockets.files import make_file
+from pysctpstack.sockets.inbox import Arrival, Inbox
 from pysctpstack.sockets.notifications import notifications
-from pysctpstack.sockets.options import OPTIONS, apply_initmsg, as_int, failure
+from pysctpstack.sockets.options import OPTIONS, apply_initmsg
 from pysctpstack.sockets.readiness import Readiness
+from pysctpstack.sockets.values import as_int, failure, message_of, shaped, writable
 from pysctpstack.stack import Host
 from pysctpstack.structs.layout import CStruct
 
-MSG_EOR: Final = int(getattr(socket, "MSG_EOR", c.MSG_EOR))
 MSG_PEEK: Final = int(socket.MSG_PEEK)
 MSG_DONTWAIT: Final = int(getattr(socket, "MSG_DONTWAIT", 0x40))
 MSG_TRUNC: Final = int(getattr(socket, "MSG_TRUNC", 0x20))
@@ -52,18 +52,6 @@ _LOSS_ERRORS: Final = {
     events.Loss.PROTOCOL: errno.ECONNABORTED,
     events.Loss.LOCAL: errno.ECONNABORTED,
 }
-
-
-class _Arrival:
-    """Something to be read: a message, a piece of one, or a notification."""
-
-    __slots__ = ("data", "message", "address")
-
-    def __init__(self, data: bytes, message: events.MessageReceived | None, address: addresses.Address) -> None:
-        self.data = data
-        self.message = message
-        """None: a notification."""
-        self.address = address
 
 
 class SctpSocket:
@@ -120,9 +108,7 @@ class SctpSocket:
         """Of a one-to-one socket: its peer's address and port, once it has one."""
         self._listener: Listener | None = None
         self._accepted: deque[SctpSocket] = deque()
-        self._arrivals: deque[_Arrival] = deque()
-        self._offset = 0
-        """Bytes of the first arrival that have been read."""
+        self._arrivals = Inbox()
         self._connecting = False
         self._error = 0
         self._ended = False
@@ -156,7 +142,7 @@ class SctpSocket:
 
     def on_event(self, event: events.Event) -> None:
         if isinstance(event, events.MessageReceived):
-            self._arrivals.append(_Arrival(event.data, event, self._address_of(event.association_id)))
+            self._arrivals.append(Arrival(event.data, event, self._address_of(event.association_id)))
             return
         id_ = event.association_id
         if isinstance(event, events.AssociationUp):
@@ -175,7 +161,7 @@ class SctpSocket:
         if self.subscribed:
             address = self._address_of(id_)
             for data in notifications(event, self.subscribed, self._show_peer):
-                self._arrivals.append(_Arrival(data, None, address))
+                self._arrivals.append(Arrival(data, None, address))
         if isinstance(event, (events.AssociationLost, events.AssociationClosed)):
             self.associations.pop(id_, None)
 
@@ -262,7 +248,7 @@ class SctpSocket:
     def report(self, event: events.Event) -> None:
         """Queue the notification of something that no packet and no timer brought about."""
         for data in notifications(event, self.subscribed, self._show_peer):
-            self._arrivals.append(_Arrival(data, None, self._address_of(event.association_id)))
+            self._arrivals.append(Arrival(data, None, self._address_of(event.association_id)))
         self.wake()
 
     def _refresh(self) -> None:
@@ -472,18 +458,18 @@ class SctpSocket:
 
     def send(self, data: Any, flags: int = 0) -> int:
         """Send one message on stream 0. Returns its length: a message is sent whole or not at all."""
-        return self._send(_whole(data), SendInfo(), None, flags)
+        return self._send(message_of(data), SendInfo(), None, flags)
 
     def sendall(self, data: Any, flags: int = 0) -> None:
         """As `send`."""
-        self._send(_whole(data), SendInfo(), None, flags)
+        self._send(message_of(data), SendInfo(), None, flags)
 
     def sendto(self, data: Any, *args: Any) -> int:
         """``sendto(data, [flags,] address)``: a one-to-many socket sets up the association if there is none."""
         if not 1 <= len(args) <= 2:
             raise TypeError(f"sendto() takes 2 or 3 arguments ({1 + len(args)} given)")
         flags = as_int(args[0]) if len(args) == 2 else 0
-        return self._send(_whole(data), SendInfo(), args[-1], flags)
+        return self._send(message_of(data), SendInfo(), args[-1], flags)
 
     def sendmsg(
         self,
@@ -495,7 +481,7 @@ class SctpSocket:
         """Send the buffers as one message, with SCTP_SNDINFO, SCTP_SNDRCV, SCTP_PRINFO or SCTP_INIT (RFC 6458
         section 5.3)."""
         info = ancillary.parse(ancdata, SendInfo())
-        return self._send(b"".join(_whole(buffer) for buffer in buffers), info, address, flags)
+        return self._send(b"".join(message_of(buffer) for buffer in buffers), info, address, flags)
 
     def sctp_sendmsg(
         self,
@@ -512,12 +498,12 @@ class SctpSocket:
         # As C converts them to uint32_t.
         ppid, flags, timetolive, context = (value & 0xFFFFFFFF for value in (ppid, flags, timetolive, context))
         info = SendInfo(stream_no, socket.ntohl(ppid), flags, timetolive, context)
-        return self._send(_whole(msg), info, to, 0)
+        return self._send(message_of(msg), info, to, 0)
 
     def sctp_send(self, msg: Any, sinfo: structs.SndRcvInfo | bytes, flags: int = 0) -> int:
         """RFC 6458 section 9.9: send as ``sinfo`` says."""
         info = ancillary.parse([(c.IPPROTO_SCTP, c.SCTP_SNDRCV, sinfo)], SendInfo())
-        return self._send(_whole(msg), info, None, flags)
+        return self._send(message_of(msg), info, None, flags)
 
     def _send(self, data: bytes, info: SendInfo, to: object, flags: int) -> int:
         peer = None if to is None else addresses.resolve(to, self.family)
@@ -617,6 +603,8 @@ class SctpSocket:
         if info.flags & c.SCTP_EOF:
             association.shutdown(clock())
         self._host.kick()
+        if association.is_held_back:
+            self._host.poll()
         self._refresh()
         return len(data)
 
@@ -636,7 +624,7 @@ class SctpSocket:
         return self.recvfrom_into(buffer, nbytes, flags)[0]
 
     def recvfrom_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, addresses.Address | None]:
-        view = _writable(buffer)
+        view = writable(buffer)
         if nbytes < 0 or nbytes > len(view):
             raise ValueError("nbytes is negative or larger than the buffer")
         data, address = self.recvfrom(nbytes or len(view), flags)
@@ -668,7 +656,7 @@ class SctpSocket:
         self, buffers: Iterable[Any], ancbufsize: int = 0, flags: int = 0
     ) -> tuple[int, list[Ancillary], int, addresses.Address | None]:
         """As `recvmsg`, into the buffers one after the other."""
-        views = [_writable(buffer) for buffer in buffers]
+        views = [writable(buffer) for buffer in buffers]
         data, ancdata, msg_flags, address = self.recvmsg(sum(len(view) for view in views), ancbufsize, flags)
         rest = data
         for view in views:
@@ -687,7 +675,7 @@ class SctpSocket:
             info = ancillary.sndrcvinfo(arrival.message, self.receive_context)
         return data, arrival.address if arrival else None, info, msg_flags
 
-    def _receive(self, bufsize: int, flags: int) -> tuple[bytes, _Arrival | None, int]:
+    def _receive(self, bufsize: int, flags: int) -> tuple[bytes, Arrival | None, int]:
         """Bytes of the first arrival, that arrival (None: end of file), and msg_flags."""
         if bufsize < 0:
             raise ValueError("negative buffersize in recv")
@@ -697,23 +685,12 @@ class SctpSocket:
                 self._await_arrival(flags)
                 if not self._arrivals:
                     return b"", None, 0
-            arrival = self._arrivals[0]
-            offset = self._offset
-            whole = len(arrival.data)
-            message = arrival.message
-            data = arrival.data if not offset and whole <= bufsize else arrival.data[offset : offset + bufsize]
-            offset += len(data)
-            msg_flags = 0 if message is not None else c.MSG_NOTIFICATION
-            if offset == whole and (message is None or message.complete):
-                msg_flags |= MSG_EOR
-            if not flags & MSG_PEEK:
-                if offset == whole:
-                    self._arrivals.popleft()
-                    self._offset = 0
-                else:
-                    self._offset = offset
-                if message is not None:
-                    self._consumed(message.association_id, len(data), whole if offset == whole else 0)
+            peek = bool(flags & MSG_PEEK)
+            data, arrival, msg_flags, ends = self._arrivals.read(bufsize, peek=peek)
+            if not peek:
+                if arrival.message is not None:
+                    whole = len(arrival.data) if ends else 0
+                    self._consumed(arrival.message.association_id, len(data), whole)
                 self._refresh()
             return data, arrival, msg_flags
 
@@ -765,7 +742,7 @@ class SctpSocket:
             if entry is None or entry[0] is None:
                 raise failure(errno.ENOPROTOOPT)
             value = entry[0](self, arg)
-        return _shaped(level, optname, value, arg)
+        return shaped(level, optname, value, arg)
 
     # --- time ---
 
@@ -860,7 +837,7 @@ class SctpSocket:
                 # Nobody will accept them any more.
                 child.linger = 0
                 child._close()
-            unread = any(arrival.message is not None for arrival in self._arrivals)
+            unread = self._arrivals.has_messages
             for association in ending:
                 self._host.owners.pop(association.association_id, None)
                 # An association that is not up yet and has nothing to bring over is not worth finishing.
@@ -889,128 +866,28 @@ class SctpSocket:
 
     def makefile(self, mode: str = "r", buffering: int | None = None, **text: Any) -> Any:
         """A file over the messages, as `socket.socket.makefile`; boundaries of messages are lost in it."""
-        if not set(mode) <= {"r", "w", "b"}:
-            raise ValueError(f"invalid mode {mode!r} (only r, w, b allowed)")
-        writing, binary = "w" in mode, "b" in mode
-        reading = "r" in mode or not writing
-        raw = _SocketFile(self, reading=reading, writing=writing)
-        if buffering == 0:
-            if not binary:
-                raise ValueError("unbuffered streams must be binary")
-            return raw
-        size = io.DEFAULT_BUFFER_SIZE if buffering is None or buffering < 0 else buffering
-        file: Any
-        if reading and writing:
-            file = io.BufferedRWPair(raw, raw, size)
-        elif reading:
-            file = io.BufferedReader(raw, size)
-        else:
-            file = io.BufferedWriter(raw, size)
-        return file if binary else io.TextIOWrapper(file, **text)
+        return make_file(self, mode, buffering, text)
 
+    def file_opened(self) -> None:
+        """A file over this socket: `close` waits for it."""
+        self._makefile_references += 1
 
-class _SocketFile(io.RawIOBase):
-    """The raw stream under `SctpSocket.makefile`."""
-
-    def __init__(self, sock: SctpSocket, *, reading: bool, writing: bool) -> None:
-        self._sock = sock
-        self._reading = reading
-        self._writing = writing
-        self._timed_out = False
-        sock._makefile_references += 1
-
-    def readable(self) -> bool:
-        return self._reading
-
-    def writable(self) -> bool:
-        return self._writing
-
-    def readinto(self, buffer: Any) -> int | None:
-        if self._timed_out:
-            # What a buffered reader had gathered before the time-out is lost.
-            raise OSError("cannot read from timed out object")
-        try:
-            return self._sock.recv_into(buffer)
-        except BlockingIOError:
-            return None
-        except TimeoutError:
-            self._timed_out = True
-            raise
-
-    def write(self, data: Any) -> int | None:
-        # Buffered writers pass on what is larger than their buffer, and come again with the rest.
-        piece = bytes(memoryview(data).cast("B")[: self._sock.send_buffer])
-        try:
-            return self._sock.send(piece) if piece else 0
-        except BlockingIOError:
-            return None
-
-    def fileno(self) -> int:
-        return self._sock.fileno()
-
-    def close(self) -> None:
-        if not self.closed:
-            super().close()
-            references = self._sock._makefile_references
-            if references > 0:
-                self._sock._makefile_references = references - 1
-            elif references < 0:
-                # The socket was closed before its files: the last of them closes it.
-                self._sock._makefile_references = references + 1
-                if references == -1:
-                    # Perhaps in the garbage collector.
-                    self._sock._host.end_soon(self._sock)
+    def file_closed(self) -> None:
+        """The last file of a socket that was closed before it closes the socket."""
+        references = self._makefile_references
+        if references > 0:
+            self._makefile_references = references - 1
+        elif references < 0:
+            self._makefile_references = references + 1
+            if references == -1:
+                # Perhaps in the garbage collector.
+                self._host.end_soon(self)
 
 
 _SETTING_UP: Final = frozenset({State.COOKIE_WAIT, State.COOKIE_ECHOED})
-
-
-def _whole(data: Any) -> bytes:
-    """A message of the user's as bytes of our own."""
-    return data if isinstance(data, bytes) else bytes(memoryview(data))
-
-
-def _writable(buffer: Any) -> memoryview:
-    """A buffer of the user's as bytes to be written into."""
-    view = memoryview(buffer).cast("B")
-    if view.readonly:
-        raise TypeError("a read-write bytes-like object is required")
-    return view
 
 
 def _check_local(ip: str) -> None:
     """EADDRNOTAVAIL unless the address is one of the host's."""
     with socket.socket(routes.family_of(ip), socket.SOCK_DGRAM) as probe:
         probe.bind(routes.sockaddr(ip, 0))
-
-
-def _shaped(level: int, optname: int, value: Any, arg: Any) -> Any:
-    """An option's value in the shape that ``arg`` of `getsockopt` asks for."""
-    if isinstance(arg, CStruct):
-        if not isinstance(value, type(arg)):
-            # The struct of another option.
-            raise failure(errno.EINVAL)
-        return value
-    if isinstance(arg, int):
-        if arg < 0 or arg > 1 << 16:
-            raise failure(errno.EINVAL)
-        if arg == 0:
-            if isinstance(value, int):
-                return value
-            return int.from_bytes(_bytes_of(value)[:4], sys.byteorder, signed=True)
-        room = arg
-    else:
-        room = len(bytes(arg))
-    data = _bytes_of(value)
-    if room < len(data) and level == c.IPPROTO_SCTP and optname != c.SCTP_EVENTS:
-        # SCTP_EVENTS has grown, so that older programs ask for less of it; half of another struct is a mistake.
-        raise failure(errno.EINVAL)
-    return data[:room]
-
-
-def _bytes_of(value: Any) -> bytes:
-    if isinstance(value, CStruct):
-        return value.pack()
-    if isinstance(value, int):
-        return value.to_bytes(4, sys.byteorder, signed=value < 0)
-    return bytes(value)

@@ -7,10 +7,8 @@ and back.
 from __future__ import annotations
 
 import errno
-import os
 import socket
 import struct
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,6 +20,7 @@ from pysctpstack.core.state import State
 from pysctpstack.core.tcb import Tcb
 from pysctpstack.events import SenderDry
 from pysctpstack.sockets.notifications import SUBSCRIBABLE
+from pysctpstack.sockets.values import as_int, as_struct, failure
 from pysctpstack.structs.layout import CStruct
 
 if TYPE_CHECKING:
@@ -53,39 +52,6 @@ _PATH_STATES: Final = {
 
 Getter = Callable[["SctpSocket", Any], Any]
 Setter = Callable[["SctpSocket", Any], None]
-
-
-def failure(number: int) -> OSError:
-    return OSError(number, os.strerror(number))
-
-
-# --- bytes and ints ---
-
-
-def as_int(value: Any) -> int:
-    """An int option, given as an int or as the bytes of a C int."""
-    if isinstance(value, int):
-        return int(value)
-    data = bytes(value)
-    if len(data) < 4:
-        raise failure(errno.EINVAL)
-    return int.from_bytes(data[:4], sys.byteorder, signed=True)
-
-
-def as_struct(value: Any, type_: type[CStruct], *, exact: bool = False) -> Any:
-    """A struct option, given as the struct or as its bytes. EINVAL: too short, or of another size where that
-    matters."""
-    if isinstance(value, type_):
-        return value
-    if isinstance(value, (int, CStruct)) or value is None:
-        raise failure(errno.EINVAL)
-    data = bytes(value)
-    if exact and len(data) != type_.SIZE:
-        raise failure(errno.EINVAL)
-    try:
-        return type_.unpack(data)
-    except ValueError:
-        raise failure(errno.EINVAL) from None
 
 
 # --- SOL_SOCKET ---
