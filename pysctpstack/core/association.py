@@ -389,8 +389,8 @@ class Association:
         tcb = self.tcb
         sender = tcb.sender
         answered_probe = sender.probing and sender.sacks_since_probe > 0
-        sender.sacks_since_probe = 0
         pmtud.on_t3(tcb, path, now)
+        sender.sacks_since_probe = 0
         sender.on_t3(path)
         # RFC 9260 section 6.1, A: a receiver that keeps its window closed but answers is no error.
         if not answered_probe:

@@ -184,9 +184,12 @@ def on_t3(tcb: Tcb, path: Path, now: float) -> None:
     congestion = path.congestion
     if path.mtu <= search.base or congestion.flight_size <= search.base_room:
         return
-    # A peer that keeps its window closed drops packets too. And after the first time-out one packet is in flight at a
-    # time: a chunk from before the path MTU fell says nothing of packets that have its size.
-    if tcb.sender.probing or (congestion.collapsed and congestion.flight_size > congestion.pmdcs):
+    # A peer that keeps its window closed drops packets too, but says so (RFC 9260 section 6.2); a SHUTDOWN, which comes
+    # by itself as well, does not. And after the first time-out one packet is in flight at a time: a chunk from before
+    # the path MTU fell says nothing of packets that have its size.
+    sender = tcb.sender
+    is_closed = sender.probing and sender.sacks_since_probe > 0 and tcb.state is not State.SHUTDOWN_RECEIVED
+    if is_closed or (congestion.collapsed and congestion.flight_size > congestion.pmdcs):
         return
     search.expirations += 1
     search.stuck = tcb.sender.earliest_in_flight(path)

@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from pysctpstack import constants as c
 from pysctpstack import events, structs
+from pysctpstack.core import handshake
 from pysctpstack.core.association import Association
 from pysctpstack.core.endpoint import Listener
 from pysctpstack.core.route import Route
@@ -101,7 +102,8 @@ class SctpSocket:
         self._waits = host.waits()
         self._timeout: float | None = socket.getdefaulttimeout()
         self._readiness: Readiness | None = None
-        self._local_address = ""
+        self._bound: list[str] = []
+        """Local addresses, if bound to some; empty: all."""
         self._local_port = 0
         self._owns_port = False
         self._peer: tuple[str, int] | None = None
@@ -180,7 +182,7 @@ class SctpSocket:
         child.wants_rcvinfo = self.wants_rcvinfo
         child.receive_context = self.receive_context
         child.linger = self.linger
-        child._local_address, child._local_port = self._local_address, self._local_port
+        child._bound, child._local_port = list(self._bound), self._local_port
         child.on_event(events.AssociationUp(event.association_id, event.outbound_streams, event.inbound_streams, False))
         self._accepted.append(child)
 
@@ -304,17 +306,32 @@ class SctpSocket:
                 raise failure(errno.EINVAL)
             if ip:
                 _check_local(ip)
-            self._bind(ip, port)
+            self._bind([ip] if ip else [], port)
 
-    def _bind(self, ip: str, port: int) -> None:
-        self._local_port = self._host.reserve_port(port, ip)
-        self._local_address = ip
+    def _bind(self, ips: list[str], port: int) -> None:
+        self._local_port = self._host.reserve_port(port, ips[0] if ips else "")
+        self._bound = ips[:1]
         self._owns_port = True
+        for ip in ips[1:]:
+            self._bind_more(ip)
+
+    def _bind_more(self, ip: str) -> None:
+        """One more local address for a socket that is bound to some."""
+        self._host.reserve_port(self._local_port, ip)
+        self._bound.append(ip)
+
+    def _told_addresses(self) -> tuple[str, ...]:
+        """Local addresses that peers are told of: several explicit ones, or those that the host has now if it says so
+        (`Config.multihome`); otherwise none (RFC 6951 sections 3.2 and 5.7)."""
+        if self._bound or not self._host.config.multihome:
+            return tuple(self._bound) if len(self._bound) > 1 else ()
+        found = routes.interface_addresses()
+        return tuple(ip for ip in found if self.family == socket.AF_INET6 or ":" not in ip)
 
     def getsockname(self) -> addresses.Address:
         with self._lock:
             self._check_open()
-            ip = self._local_address
+            ip = self._bound[0] if self._bound else ""
             if not ip and self._peer is not None:
                 local = next((a.tcb.paths.primary.route.local for a in self.associations.values()), "")
                 ip = local or self._host.source_address(self._peer[0])
@@ -347,11 +364,12 @@ class SctpSocket:
                 return
             self._host.start(listening=True)
             if not self._local_port:
-                self._bind("", 0)
+                self._bind([], 0)
             if self._local_port in self._host.listening:
                 raise failure(errno.EADDRINUSE)
-            only = frozenset({self._local_address}) if self._local_address else frozenset()
-            self._listener = self._host.endpoint.listen(self._local_port, self.settings, room, only)
+            self._listener = self._host.endpoint.listen(
+                self._local_port, self.settings, room, frozenset(self._bound), self._told_addresses()
+            )
             self._host.listening[self._local_port] = weakref.ref(self)
 
     @property
@@ -385,10 +403,16 @@ class SctpSocket:
 
         ConnectionRefusedError: nobody listens. TimeoutError: no answer, or `settimeout`'s time is up.
         BlockingIOError (EINPROGRESS) on
-        a non-blocking socket: wait until it is writable and read SO_ERROR. EISCONN, EALREADY. ENETUNREACH: the host has
+        a non-blocking socket: wait until it is writable and read SO_ERROR. EISCONN, EALREADY. ENETUNREACH: the host
+        has
         no route there.
         """
         ip, port = addresses.resolve(address, self.family)
+        self._connect([ip], port)
+
+    def _connect(self, ips: list[str], port: int) -> int:
+        """Set up an association and wait, as `connect` says. Its id; an error has it as ``assoc_id`` once there is
+        one."""
         with self._lock:
             self._check_open()
             if self.one_to_one:
@@ -396,11 +420,12 @@ class SctpSocket:
                     raise failure(errno.EALREADY)
                 if self._listener is not None or self.associations or self._ended:
                     raise failure(errno.EISCONN)
-            found = self._find(ip, port)
-            if found is not None:
-                raise failure(errno.EALREADY if found.state in _SETTING_UP else errno.EISCONN)
+            for ip in ips:
+                found = self._find(ip, port)
+                if found is not None:
+                    raise failure(errno.EALREADY if found.state in _SETTING_UP else errno.EISCONN)
             self._error = 0
-            association = self._associate(ip, port, self.settings)
+            association = self._associate(ips, port, self.settings)
             id_ = association.association_id
 
             def settled() -> bool:
@@ -409,12 +434,16 @@ class SctpSocket:
             self._outcomes[id_] = 0
             try:
                 self._wait(settled, self._deadline(0, self.send_timeout), busy=errno.EINPROGRESS)
+            except OSError as error:
+                error.assoc_id = id_  # type: ignore[attr-defined]  # for sctp_connectx (RFC 6458 section 9.9)
+                raise
             finally:
-                error = self._outcomes.pop(id_)
-            if error:
+                outcome = self._outcomes.pop(id_)
+            if outcome:
                 # Reported here, so not by SO_ERROR once more.
                 self.take_error()
-                raise failure(error)
+                raise failure(outcome)
+            return id_
 
     def connect_ex(self, address: object) -> int:
         """As `connect`, but the errno is returned; 0: connected."""
@@ -428,17 +457,30 @@ class SctpSocket:
             return error.errno
         return 0
 
-    def _associate(self, ip: str, port: int, settings: Settings) -> Association:
+    def _associate(self, ips: list[str], port: int, settings: Settings) -> Association:
+        """Begin an association with a peer that has these addresses, the first to be used first."""
         if port == 0:
             raise failure(errno.EINVAL)
         self._host.start()
-        if not self._host.source_address(ip):
+        if not any(self._host.source_address(ip) for ip in ips):
             raise failure(errno.ENETUNREACH)
         if not self._local_port:
-            self._bind(self._local_address, 0)
-        route = Route(ip, self.remote_udp_port, self._local_address)
+            self._bind([], 0)
+        bound = tuple(self._bound)
+        pump = self._host.pump
+        peer = [
+            Route(ip, self.remote_udp_port, handshake.source_for(bound, ip, pump) or "".join(bound[:1])) for ip in ips
+        ]
         try:
-            association = self._host.endpoint.associate(self._local_port, port, route, settings, clock())
+            association = self._host.endpoint.associate(
+                self._local_port,
+                port,
+                peer[0],
+                settings,
+                clock(),
+                alternates=peer[1:],
+                local_addresses=self._told_addresses(),
+            )
         except ValueError:
             raise failure(errno.EADDRNOTAVAIL) from None
         self._adopt(association.association_id)
@@ -453,6 +495,80 @@ class SctpSocket:
         if association is None or association.association_id not in self.associations:
             return None
         return association
+
+    # --- several addresses (RFC 6458 sections 9.1, 9.3 to 9.6, 9.9) ---
+
+    def sctp_bindx(self, addrs: Iterable[object], flags: int = c.SCTP_BINDX_ADD_ADDR) -> None:
+        """Bind to further local addresses, of one port, or (SCTP_BINDX_REM_ADDR) no longer to some of several.
+
+        Peers of associations set up from then on are told of them. EINVAL: another port than before, or nothing
+        would be left;
+        EOPNOTSUPP: there is an association already, which can't learn of a change (RFC 5061 is not offered).
+        """
+        resolved = [addresses.resolve(address, self.family, passive=True) for address in addrs]
+        with self._lock:
+            self._check_open()
+            if not resolved or flags not in (c.SCTP_BINDX_ADD_ADDR, c.SCTP_BINDX_REM_ADDR):
+                raise failure(errno.EINVAL)
+            if self.associations or self._listener is not None:
+                raise failure(errno.EOPNOTSUPP)
+            ports = {port for _, port in resolved} | ({self._local_port} if self._local_port else set())
+            if len(ports - {0}) > 1:
+                raise failure(errno.EINVAL)
+            if flags == c.SCTP_BINDX_REM_ADDR:
+                self._unbind([ip for ip, _ in resolved])
+                return
+            for ip, port in resolved:
+                if ip:
+                    _check_local(ip)
+                if not self._local_port:
+                    self._bind([ip] if ip else [], port)
+                elif not ip or not self._bound or ip in self._bound:
+                    raise failure(errno.EINVAL)
+                else:
+                    self._bind_more(ip)
+
+    def _unbind(self, ips: list[str]) -> None:
+        left = [ip for ip in self._bound if ip not in ips]
+        if not left or len(left) + len(set(ips)) != len(self._bound):
+            raise failure(errno.EINVAL)
+        for ip in ips:
+            self._host.release_port(self._local_port, ip)
+        self._bound = left
+
+    def sctp_connectx(self, addrs: Iterable[object]) -> int:
+        """As `connect`, to a peer with several addresses of one port; the association's id.
+
+        On a non-blocking socket the id is the attribute ``assoc_id`` of the BlockingIOError (EINPROGRESS).
+        """
+        resolved = [addresses.resolve(address, self.family) for address in addrs]
+        if not resolved or len({port for _, port in resolved}) != 1:
+            raise failure(errno.EINVAL)
+        return self._connect([ip for ip, _ in resolved], resolved[0][1])
+
+    def sctp_getpaddrs(self, assoc_id: int = 0) -> list[addresses.Address]:
+        """The peer's addresses. One-to-one sockets ignore the id. EINVAL: there is no such association."""
+        with self._lock:
+            self._check_open()
+            tcb = self._association(assoc_id).tcb
+            return [self.show(path.address, tcb.peer_port) for path in tcb.paths]
+
+    def sctp_getladdrs(self, assoc_id: int = 0) -> list[addresses.Address]:
+        """The local addresses of an association, or (0) those that the socket is bound to."""
+        with self._lock:
+            self._check_open()
+            told: tuple[str, ...] = ()
+            if assoc_id or (self.one_to_one and self.associations):
+                told = self._association(assoc_id).tcb.local_addresses
+            return [self.show(ip, self._local_port) for ip in told or self._bound or [""]]
+
+    def _association(self, id_: int) -> Association:
+        if self.one_to_one:
+            for association in self.associations.values():
+                return association
+        elif id_ in self.associations:
+            return self.associations[id_]
+        raise failure(errno.EINVAL)
 
     # --- sending ---
 
@@ -552,7 +668,7 @@ class SctpSocket:
         if info.init is not None:
             settings = settings.copy()
             apply_initmsg(settings, info.init)
-        return self._associate(*peer, settings)
+        return self._associate([peer[0]], peer[1], settings)
 
     def _send_all(self, data: bytes, info: SendInfo, flags: int) -> int:
         """SCTP_SENDALL (RFC 6458 section 5.3.2): to every association of a one-to-many socket."""
@@ -849,7 +965,8 @@ class SctpSocket:
             if ending:
                 self._host.kick()
             if self._owns_port:
-                self._host.release_port(self._local_port, self._local_address)
+                for ip in self._bound or [""]:
+                    self._host.release_port(self._local_port, ip)
         self._accepted.clear()
         self._arrivals.clear()
         self.associations = {}

@@ -394,6 +394,18 @@ def test_a_peer_that_is_silent_altogether_is_no_black_hole() -> None:
     assert (one.search.expirations, one.path.error_count) == (5, 5)
 
 
+def test_a_peer_that_closes_answers_no_question_and_the_hole_is_found_all_the_same() -> None:
+    one = Searching(replace(SEARCH, plpmtud=False))
+    one.association.send(Message(0, 0, bytes(5_000)), one.peer.now)
+    one.peer.give(c.Shutdown((one.peer.local_tsn - 1) & 0xFFFFFFFF))
+    assert one.association.state is State.SHUTDOWN_RECEIVED
+    # RFC 9260 section 8.3: no HEARTBEAT ACK from SHUTDOWN-SENT on.
+    one.probes(6.9)
+    assert (one.path.mtu, one.search.answered) == (1_500, False)
+    one.probes(0.2)
+    assert (one.path.mtu, one.search.black_holes) == (1_200, 1)
+
+
 def test_small_packets_that_time_out_are_no_black_hole() -> None:
     one = Searching(replace(SEARCH, plpmtud=False))
     one.association.send(Message(0, 0, bytes(1_000)), one.peer.now)
