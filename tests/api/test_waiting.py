@@ -385,15 +385,18 @@ def test_asyncio_reader_and_writer_callbacks(pair: Pair) -> None:
         for sock in pair.ends:
             sock.setblocking(False)
 
-        def on_readable() -> None:
-            pair.server.recv(2_000)
-            seen.append("read")
-            if len(seen) >= count and "write" in seen:
+        def saw(what: str) -> None:
+            seen.append(what)
+            if seen.count("read") == count and "write" in seen:
                 done.set()
 
+        def on_readable() -> None:
+            pair.server.recv(2_000)
+            saw("read")
+
         def on_writable() -> None:
-            seen.append("write")
             loop.remove_writer(pair.client)
+            saw("write")
 
         loop.add_writer(pair.client, on_writable)
         await asyncio.sleep(0)
