@@ -19,7 +19,15 @@ from pysctpstack.core.association import Association
 from pysctpstack.core.state import State
 from pysctpstack.drivers.pump import Pump, clock
 from pysctpstack.drivers.threaded import ThreadedDriver, WaitList
-from pysctpstack.events import AssociationClosed, AssociationLost, AssociationUp, Event, MessageReceived, SendFailed
+from pysctpstack.events import (
+    AssociationClosed,
+    AssociationLost,
+    AssociationRestarted,
+    AssociationUp,
+    Event,
+    MessageReceived,
+    SendFailed,
+)
 
 EPHEMERAL_PORTS: Final = range(32_768, 61_000)
 """SCTP ports that unbound sockets get: Linux's range, at random (RFC 6951: two hosts behind a NAT must not meet)."""
@@ -185,6 +193,9 @@ class Host:
         elif isinstance(event, AssociationUp) and event.accepted and association is not None:
             # Whoever listened was dropped a moment ago.
             association.abort(b"", clock())
+        elif isinstance(event, AssociationRestarted) and association is not None:
+            # RFC 9260 section 5.2.4, A: it is ESTABLISHED again, and nobody is here to close it a second time.
+            association.shutdown(clock())
         elif isinstance(event, SendFailed):
             self.lost_after_close += 1
         elif isinstance(event, (AssociationClosed, AssociationLost)):

@@ -9,15 +9,18 @@ from pysctpstack.core.entropy import Entropy
 from pysctpstack.core.route import FixedMtu, Route, RouteTable
 from pysctpstack.core.settings import Settings
 from pysctpstack.core.state import State
+from pysctpstack.core.statistics import AssociationStatistics, PathStatistics
 from pysctpstack.core.tx.send_queue import Message
 
 __all__ = [
     "Association",
+    "AssociationStatistics",
     "Endpoint",
     "Entropy",
     "FixedMtu",
     "Listener",
     "Message",
+    "PathStatistics",
     "Route",
     "RouteTable",
     "Settings",

@@ -8,6 +8,7 @@ from pysctpstack.core import fingerprint, handshake, heartbeat, output, pmtud, s
 from pysctpstack.core.path import Path
 from pysctpstack.core.rx import receiver as rx
 from pysctpstack.core.state import State
+from pysctpstack.core.statistics import AssociationStatistics, of_association
 from pysctpstack.core.tcb import Tcb
 from pysctpstack.core.tx.send_queue import Message
 from pysctpstack.core.tx.sender import SackOutcome
@@ -71,6 +72,10 @@ class Association:
     def is_held_back(self) -> bool:
         """Messages wait for acknowledgements, or for room in the peer's window."""
         return self.tcb.sender.queue.size > 0
+
+    def statistics(self) -> AssociationStatistics:
+        """A snapshot of what the association and its paths are at (RFC 9260 section 11.1.8, STATUS)."""
+        return of_association(self.tcb)
 
     # --- the user's verbs (RFC 9260 section 11.1) ---
 

@@ -351,6 +351,7 @@ RULES: dict[type, dict[str, _Rule]] = {
         "answered": LEFT_OUT,
     },
     TsnMap: {
+        "initial_tsn": LEFT_OUT,
         "cumulative": _tsn,
         "starts": _list_of(_tsn),
         "ends": _list_of(_tsn),

@@ -12,17 +12,28 @@ import sys
 import threading
 import warnings
 import weakref
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import TracebackType
 
 from pysctpstack import constants as c
 from pysctpstack.config import Config
+from pysctpstack.core.statistics import AssociationStatistics
+from pysctpstack.drivers.udp import UdpCounters
 from pysctpstack.drivers.pump import clock
 from pysctpstack.sockets.base import SctpSocket
 from pysctpstack.stack import Host
 
 UDP_PORT_VARIABLE = "PYSCTPSTACK_UDP_PORT"
 REMOTE_UDP_PORT_VARIABLE = "PYSCTPSTACK_REMOTE_UDP_PORT"
+
+
+@dataclass(frozen=True)
+class StackStatistics:
+    """``counters``: discards by reason and other named counts. ``udp``: what passed each UDP port. All since the start."""
+
+    counters: dict[str, int]
+    udp: dict[int, UdpCounters]
+    associations: tuple[AssociationStatistics, ...]
 
 
 class Stack:
@@ -50,6 +61,14 @@ class Stack:
         """What was discarded, by reason, and other named counts, since the stack was made."""
         with self._host.lock:
             return dict(self._host.endpoint.counters)
+
+    def statistics(self) -> StackStatistics:
+        """A snapshot of the stack, its associations and their paths."""
+        host = self._host
+        with host.lock:
+            associations = tuple(association.statistics() for association in host.endpoint.associations.values())
+            udp = {udp.port: replace(udp.counters) for udp in host.pump.udp}
+            return StackStatistics(dict(host.endpoint.counters), udp, associations)
 
     def socket(
         self,

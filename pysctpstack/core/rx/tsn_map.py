@@ -18,9 +18,10 @@ MAX_OFFSET: Final = 65_535
 
 
 class TsnMap:
-    __slots__ = ("cumulative", "starts", "ends", "duplicates", "max_blocks", "max_duplicates")
+    __slots__ = ("initial_tsn", "cumulative", "starts", "ends", "duplicates", "max_blocks", "max_duplicates")
 
     def __init__(self, initial_tsn: int, max_blocks: int, max_duplicates: int) -> None:
+        self.initial_tsn = initial_tsn
         self.cumulative = initial_tsn - 1
         self.starts: list[int] = []
         self.ends: list[int] = []
