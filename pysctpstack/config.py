@@ -105,3 +105,22 @@ class Config:
     # --- the process ---
     exit_linger: float = 5.0
     """At interpreter exit: the longest wait for the last messages and the SHUTDOWN to complete."""
+
+    def __post_init__(self) -> None:
+        """ValueError for what no association could be set up with, or what an RFC rules out."""
+        if not 0.0 < self.sack_delay <= 0.5:
+            # RFC 9260 section 6.2
+            raise ValueError(f"sack_delay={self.sack_delay} is not within 0 to 0.5 seconds")
+        if self.receive_buffer < 1_500:
+            # RFC 9260 section 3.3.2: the smallest window that an INIT may announce
+            raise ValueError(f"receive_buffer={self.receive_buffer} is below 1,500 bytes")
+        for name in ("outbound_streams", "max_inbound_streams"):
+            if not 1 <= getattr(self, name) <= 65_535:
+                raise ValueError(f"{name}={getattr(self, name)} is not within 1 to 65,535")
+        for name in ("udp_port", "remote_udp_port"):
+            if not 0 <= getattr(self, name) <= 65_535:
+                raise ValueError(f"{name}={getattr(self, name)} is not a UDP port")
+        if not 0.0 < self.rto_min <= self.rto_initial <= self.rto_max:
+            raise ValueError(
+                f"rto_min={self.rto_min}, rto_initial={self.rto_initial} and rto_max={self.rto_max} are not in order"
+            )

@@ -231,9 +231,9 @@ times. INIT ACK, and ABORT and ERROR in answer to INIT and COOKIE ECHO, are limi
 `Config.setup_replies_per_second` ({config.setup_replies_per_second:,}), answers to packets out of the blue to
 `Config.ootb_replies_per_second` ({config.ootb_replies_per_second:,}).
 
-The last row is no answer to one packet: who has proven one address, and lists others, has each of them probed once in
-an RTO, one after the other, until it answers or is given up ({config.path_max_retrans} unanswered probes), and once in
-`Config.heartbeat_interval` plus RTO from then on. `Config.max_peer_addresses` bounds how many there are.
+The last row is no answer to one packet: who has proven one address, and lists others, has those probed with
+HEARTBEATs, `Config.heartbeat_max_burst` of them ({config.heartbeat_max_burst}) in an RTO, until they answer or are
+given up. `Config.max_peer_addresses` ({config.max_peer_addresses}) bounds how many there are.
 
 {table(measured)}
 

@@ -21,6 +21,7 @@ import socket as standard_socket
 import struct
 import sys
 import threading
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -34,12 +35,18 @@ MSG_NOTIFICATION = 0x8000  # Linux's value, which pysctpstack has everywhere
 # Linux's numbers (<linux/sctp.h>), for the kernel's sockets; pysctpstack must export the same under these
 # names.
 NUMBERS = {
+    "SCTP_RTOINFO": 0,
     "SCTP_INITMSG": 2,
+    "SCTP_PEER_ADDR_PARAMS": 9,
     "SCTP_RECVRCVINFO": 32,
     "SCTP_EVENT": 127,
     "SCTP_REMOTE_UDP_ENCAPS_PORT": 132,
     "SCTP_SNDINFO": 2,
     "SCTP_RCVINFO": 3,
+    "SCTP_PRINFO": 5,
+    "SCTP_PR_SCTP_TTL": 0x10,
+    "SCTP_SOCKOPT_BINDX_ADD": 100,
+    "SPP_HB_ENABLE": 0x1,
     "SCTP_UNORDERED": 0x1,
     "SCTP_ABORT": 0x4,
     "SCTP_ASSOC_CHANGE": 0x8001,
@@ -87,6 +94,24 @@ class KernelApi:
     def number(self, name: str) -> int:
         return NUMBERS[name]
 
+    def open(self, options: argparse.Namespace) -> Any:
+        """Return a socket that is bound, with the timers that `options` ask for."""
+        sock = standard_socket.socket(standard_socket.AF_INET, standard_socket.SOCK_STREAM, SOL_SCTP)
+        if options.short_timers:
+            rto = struct.pack("=iIII", 0, plan.RTO_INITIAL, plan.RTO_MAX, plan.RTO_MIN)
+            sock.setsockopt(SOL_SCTP, NUMBERS["SCTP_RTOINFO"], rto)
+            # struct sctp_paddrparams, packed; no address: the defaults of associations to come.
+            flags = NUMBERS["SPP_HB_ENABLE"]
+            parameters = struct.pack("=i128xIHIIIIB1x", 0, plan.HEARTBEAT_INTERVAL, 0, 0, 0, flags, 0, 0)
+            sock.setsockopt(SOL_SCTP, NUMBERS["SCTP_PEER_ADDR_PARAMS"], parameters)
+        sock.bind((options.local, options.port if options.role == "server" else 0))
+        if options.second:
+            # What sctp_bindx() of libsctp does: a sockaddr_in, of the port that is bound already.
+            address = struct.pack("=H", standard_socket.AF_INET) + struct.pack("!H", sock.getsockname()[1])
+            address += standard_socket.inet_aton(options.second) + bytes(8)
+            sock.setsockopt(SOL_SCTP, NUMBERS["SCTP_SOCKOPT_BINDX_ADD"], address)
+        return sock
+
     def initmsg(self, streams: int) -> Any:
         return struct.pack("=HHHH", streams, streams, 0, 0)
 
@@ -95,6 +120,9 @@ class KernelApi:
 
     def sndinfo(self, sid: int, flags: int, ppid: int) -> Any:
         return struct.pack("=HHIIi", sid, flags, standard_socket.htonl(ppid), 0, 0)
+
+    def prinfo(self, lifetime: int) -> Any:
+        return struct.pack("=HxxI", NUMBERS["SCTP_PR_SCTP_TTL"], lifetime)
 
     def rcvinfo(self, data: bytes) -> Info:
         sid, _ssn, flags, ppid = struct.unpack_from("=HHHxxI", data)
@@ -129,6 +157,31 @@ class OwnApi:
     def number(self, name: str) -> int:
         return int(getattr(self.socket, name))
 
+    def open(self, options: argparse.Namespace) -> Any:
+        """Return a socket that is bound, with the timers that `options` ask for."""
+        port = options.port if options.role == "server" else 0
+        if not options.short_timers and not options.second:
+            sock = self.socket.socket(self.socket.AF_INET, self.socket.SOCK_STREAM, SOL_SCTP)
+            sock.bind((options.local, port))
+            return sock
+        package = importlib.import_module("pysctpstack")
+        timers = {
+            "rto_initial": plan.RTO_INITIAL / 1_000,
+            "rto_min": plan.RTO_MIN / 1_000,
+            "rto_max": plan.RTO_MAX / 1_000,
+            "heartbeat_interval": plan.HEARTBEAT_INTERVAL / 1_000,
+        }
+        config = package.Config(
+            udp_port=options.local_udp,
+            remote_udp_port=options.remote_udp,
+            multihome=bool(options.second),
+            **(timers if options.short_timers else {}),
+        )
+        sock = package.Stack(config).socket()
+        # With `multihome` the wildcard address stands for all that the host has.
+        sock.bind(("" if options.second else options.local, port))
+        return sock
+
     def initmsg(self, streams: int) -> Any:
         return self.structs.InitMsg(sinit_num_ostreams=streams, sinit_max_instreams=streams)
 
@@ -137,6 +190,9 @@ class OwnApi:
 
     def sndinfo(self, sid: int, flags: int, ppid: int) -> Any:
         return self.structs.SndInfo(snd_sid=sid, snd_flags=flags, snd_ppid=standard_socket.htonl(ppid))
+
+    def prinfo(self, lifetime: int) -> Any:
+        return self.structs.PrInfo(pr_policy=self.number("SCTP_PR_SCTP_TTL"), pr_value=lifetime)
 
     def rcvinfo(self, data: bytes) -> Info:
         info = self.structs.RcvInfo.unpack(data)
@@ -170,6 +226,9 @@ class Peer:
         self.api = api
         self.sock = sock
         self.options = options
+        self.exchange = plan.Exchange(
+            options.scenario, options.streams, options.messages, options.largest, options.pace, options.lifetime
+        )
         self.is_server = options.role == "server"
         self.aborts = options.scenario.startswith("abort-")
         self.ends = options.scenario.endswith(options.role)
@@ -180,7 +239,8 @@ class Peer:
         self.shut_down = False
         self.received_all = False
         self.peer_ready = False
-        self.received = [0] * options.streams
+        self.received = 0
+        self.expected = [0] * options.streams  # the index that the next message of each stream has, or more
 
     def run(self) -> None:
         """Carry out the exchange until the association has ended, and close the socket."""
@@ -195,7 +255,7 @@ class Peer:
             linger = struct.pack("ii", 1, 0)
             self.sock.setsockopt(self.api.socket.SOL_SOCKET, self.api.socket.SO_LINGER, linger)
             emit("abort_sent")
-        emit("done", received=sum(self.received))
+        emit("done", received=self.received)
         self.sock.close()
 
     def _announce(self, flag: str) -> None:
@@ -209,20 +269,26 @@ class Peer:
             self.changed.wait_for(lambda: self.over or getattr(self, flag), timeout=self.options.timeout)
             return bool(getattr(self, flag))
 
-    def _send(self, sid: int, flags: int, ppid: int, data: bytes) -> None:
-        info = self.api.sndinfo(sid, flags, ppid)
-        count = self.sock.sendmsg([data], [(SOL_SCTP, self.api.number("SCTP_SNDINFO"), info)])
+    def _send(self, sid: int, flags: int, ppid: int, data: bytes, lifetime: int = 0) -> None:
+        ancillary = [(SOL_SCTP, self.api.number("SCTP_SNDINFO"), self.api.sndinfo(sid, flags, ppid))]
+        if lifetime:
+            ancillary.append((SOL_SCTP, self.api.number("SCTP_PRINFO"), self.api.prinfo(lifetime)))
+        count = self.sock.sendmsg([data], ancillary)
         if count != len(data):
             raise ValueError(f"sendmsg took {count} of {len(data)} bytes: messages are all or nothing")
 
     def _send_all(self) -> None:
         direction = plan.SERVER_TO_CLIENT if self.is_server else plan.CLIENT_TO_SERVER
+        exchange = self.exchange
         sent = 0
+        begin = time.monotonic()
         try:
-            for index in range(plan.MESSAGES):
-                for stream in range(self.options.streams):
-                    ppid = plan.ppid(direction, stream, index)
-                    self._send(stream, 0, ppid, plan.body(direction, stream, index))
+            for index in range(exchange.messages):
+                for stream in range(exchange.streams):
+                    time.sleep(max(0.0, begin + sent * exchange.pace / 1_000 - time.monotonic()))
+                    lifetime = exchange.lifetime if exchange.expires(direction, index) else 0
+                    body = exchange.body(direction, stream, index)
+                    self._send(stream, 0, plan.ppid(direction, stream, index), body, lifetime)
                     sent += 1
             emit("sent", count=sent)
             if not self._wait_for("received_all"):
@@ -286,10 +352,14 @@ class Peer:
             return
         direction = plan.CLIENT_TO_SERVER if self.is_server else plan.SERVER_TO_CLIENT
         good = False
-        if info.sid < self.options.streams:
-            index = self.received[info.sid]
-            self.received[info.sid] += 1
-            expected = (plan.ppid(direction, info.sid, index), plan.body(direction, info.sid, index))
+        self.received += 1
+        if info.sid < self.exchange.streams:
+            index = self.expected[info.sid]
+            if self.exchange.lifetime:
+                # Those before may have expired; what is still to come has a higher index.
+                index = max(index, plan.index_of(info.ppid))
+            self.expected[info.sid] = index + 1
+            expected = (plan.ppid(direction, info.sid, index), self.exchange.body(direction, info.sid, index))
             good = (info.ppid, data) == expected and not info.unordered
         emit(
             "message",
@@ -300,7 +370,7 @@ class Peer:
             unordered=info.unordered,
             ok=good,
         )
-        if sum(self.received) == self.options.streams * plan.MESSAGES:
+        if all(index >= self.exchange.messages for index in self.expected):
             self._announce("received_all")
 
     def _take_notification(self, data: bytes) -> None:
@@ -339,7 +409,7 @@ def describe(error: Exception) -> dict[str, Any]:
 
 def establish(api: Api, options: argparse.Namespace) -> Any:
     """Connect or accept, and return the socket of the association."""
-    sock = api.socket.socket(api.socket.AF_INET, api.socket.SOCK_STREAM, SOL_SCTP)
+    sock = api.open(options)
     sock.settimeout(options.timeout)
     sock.setsockopt(SOL_SCTP, api.number("SCTP_INITMSG"), api.initmsg(options.streams))
     sock.setsockopt(SOL_SCTP, api.number("SCTP_RECVRCVINFO"), 1)
@@ -348,12 +418,10 @@ def establish(api: Api, options: argparse.Namespace) -> Any:
     for name in SUBSCRIPTIONS:
         sock.setsockopt(SOL_SCTP, api.number("SCTP_EVENT"), api.event(api.number(name)))
     if options.role == "client":
-        sock.bind((options.local, 0))
         api.prepare(sock, options.remote_udp)
         sock.connect((options.peer, options.port))
         return sock
     with sock:
-        sock.bind((options.local, options.port))
         sock.listen(1)
         emit("listening")
         accepted, _address = sock.accept()
@@ -362,7 +430,7 @@ def establish(api: Api, options: argparse.Namespace) -> Any:
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
-    """Read the command line, which is the C peer's and `--socket`, `--timeout`."""
+    """Read the command line, which is the C peer's and `--socket`, `--second`, `--timeout`."""
     parser = argparse.ArgumentParser(prog="interop.peers.peer", description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--socket", choices=("kernel", "pysctpstack"), required=True)
     parser.add_argument("--role", choices=("server", "client"), required=True)
@@ -371,7 +439,13 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--port", type=int, required=True, help="the server's SCTP port")
     parser.add_argument("--local-udp", type=int, required=True, help="this end's UDP port (told by other means too)")
     parser.add_argument("--remote-udp", type=int, required=True, help="the other end's UDP port")
+    parser.add_argument("--second", help="a second IPv4 address to bind (pysctpstack: all that there are)")
     parser.add_argument("--streams", type=int, default=plan.STREAMS)
+    parser.add_argument("--messages", type=int, default=plan.MESSAGES, help="in each stream")
+    parser.add_argument("--largest", type=int, default=max(plan.SIZES), help="bytes of the longest message")
+    parser.add_argument("--pace", type=int, default=0, help="milliseconds from one message to the next")
+    parser.add_argument("--lifetime", type=int, default=0, help="milliseconds that some of the client's messages live")
+    parser.add_argument("--short-timers", action="store_true", help="short RTO and HEARTBEAT interval")
     parser.add_argument("--timeout", type=float, default=15.0, help="seconds for any one call")
     choices = ("close-client", "close-server", "abort-client", "abort-server")
     parser.add_argument("--scenario", choices=choices, required=True)

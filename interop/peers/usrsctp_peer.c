@@ -3,7 +3,11 @@
  * writes one JSON line per event to standard output; interop/peers/peer.py is the same program on Python sockets.
  *
  * Usage: usrsctp_peer --role server|client --local ADDR --peer ADDR --port SCTP_PORT --local-udp PORT
- *                     --remote-udp PORT [--streams N] --scenario close-client|close-server|abort-client|abort-server
+ *                     --remote-udp PORT [--streams N] [--messages N] [--largest BYTES] [--pace MS] [--lifetime MS]
+ *                     [--short-timers] --scenario close-client|close-server|abort-client|abort-server
+ *
+ * N messages in each stream, cut to so many BYTES, one every MS milliseconds (0: as fast as they are taken); with
+ * --lifetime some of the client's live for so many milliseconds only, and need not arrive.
  *
  * close-X: X sends everything, waits until it has received everything, and shuts down gracefully.
  * abort-client: as above, but the client waits until the server has everything too, then sends ABORT with a reason.
@@ -39,6 +43,11 @@ struct options {
     uint16_t local_udp;
     uint16_t remote_udp;
     unsigned streams;
+    unsigned messages;
+    unsigned largest;
+    unsigned pace;
+    unsigned lifetime;
+    bool short_timers;
     const char *scenario;
     bool ends;   /* this side is the one that ends the association */
     bool aborts; /* the scenario ends with ABORT */
@@ -52,7 +61,9 @@ static bool received_all;
 static bool peer_ready;
 static bool association_over;
 
-static unsigned received[MAX_STREAMS]; /* messages so far, per stream; only the reading thread touches it */
+/* Only the reading thread touches these. */
+static unsigned expected[MAX_STREAMS]; /* the index that the next message of each stream has, or more */
+static unsigned streams_left; /* those whose last message has not come yet */
 static unsigned received_total;
 
 static void emit(const char *format, ...)
@@ -100,6 +111,13 @@ static struct sockaddr_in address_of(const char *text, uint16_t port)
     return address;
 }
 
+static size_t size_of(unsigned direction, unsigned stream, unsigned index)
+{
+    size_t size = plan_size(direction, stream, index);
+
+    return size < options.largest ? size : options.largest;
+}
+
 static void set_option(struct socket *sock, int level, int name, const void *value, socklen_t length, const char *what)
 {
     if (usrsctp_setsockopt(sock, level, name, value, length) < 0)
@@ -133,6 +151,12 @@ static void configure(struct socket *sock)
     subscribe(sock, SCTP_SHUTDOWN_EVENT);
     subscribe(sock, SCTP_REMOTE_ERROR);
     subscribe(sock, SCTP_SEND_FAILED_EVENT);
+    if (options.short_timers) {
+        struct sctp_rtoinfo rto = {
+            .srto_initial = PLAN_RTO_INITIAL, .srto_max = PLAN_RTO_MAX, .srto_min = PLAN_RTO_MIN};
+
+        set_option(sock, IPPROTO_SCTP, SCTP_RTOINFO, &rto, sizeof(rto), "SCTP_RTOINFO");
+    }
     if (!options.is_server) {
         memset(&encaps, 0, sizeof(encaps));
         memcpy(&encaps.sue_address, &peer, sizeof(peer));
@@ -144,15 +168,21 @@ static void configure(struct socket *sock)
 
 /* Return false when the association ended before the message was taken. */
 static bool send_message(struct socket *sock, unsigned stream, uint32_t ppid, uint16_t flags, const void *data,
-                         size_t length)
+                         size_t length, unsigned lifetime)
 {
-    struct sctp_sndinfo info;
+    struct sctp_sendv_spa info;
 
     memset(&info, 0, sizeof(info));
-    info.snd_sid = (uint16_t)stream;
-    info.snd_flags = flags;
-    info.snd_ppid = htonl(ppid);
-    if (usrsctp_sendv(sock, data, length, NULL, 0, &info, sizeof(info), SCTP_SENDV_SNDINFO, 0) < 0) {
+    info.sendv_flags = SCTP_SEND_SNDINFO_VALID;
+    info.sendv_sndinfo.snd_sid = (uint16_t)stream;
+    info.sendv_sndinfo.snd_flags = flags;
+    info.sendv_sndinfo.snd_ppid = htonl(ppid);
+    if (lifetime > 0) {
+        info.sendv_flags |= SCTP_SEND_PRINFO_VALID;
+        info.sendv_prinfo.pr_policy = SCTP_PR_SCTP_TTL;
+        info.sendv_prinfo.pr_value = lifetime;
+    }
+    if (usrsctp_sendv(sock, data, length, NULL, 0, &info, sizeof(info), SCTP_SENDV_SPA, 0) < 0) {
         emit("{\"event\": \"send_error\", \"sid\": %u, \"errno\": %d, \"text\": \"%s\"}", stream, errno,
              strerror(errno));
         return false;
@@ -196,7 +226,7 @@ static void end_association(struct socket *sock)
     } else if (!closes_with_linger()) {
         /* Log before the call: the abort may wake the reader first. */
         emit("{\"event\": \"abort_sent\", \"reason\": \"%s\"}", PLAN_ABORT_REASON);
-        send_message(sock, 0, 0, SCTP_ABORT, PLAN_ABORT_REASON, strlen(PLAN_ABORT_REASON));
+        send_message(sock, 0, 0, SCTP_ABORT, PLAN_ABORT_REASON, strlen(PLAN_ABORT_REASON), 0);
     }
 }
 
@@ -209,22 +239,24 @@ static void *sender(void *argument)
 
     if (data == NULL)
         die("malloc");
-    for (unsigned index = 0; index < PLAN_MESSAGES; index++) {
+    for (unsigned index = 0; index < options.messages; index++) {
         for (unsigned stream = 0; stream < options.streams; stream++) {
-            size_t length = plan_size(direction, stream, index);
+            size_t length = size_of(direction, stream, index);
+            unsigned lifetime = plan_expires(direction, index, options.messages) ? options.lifetime : 0;
 
             for (size_t i = 0; i < length; i++)
                 data[i] = plan_byte(direction, stream, index, i);
-            if (!send_message(sock, stream, plan_ppid(direction, stream, index), 0, data, length))
+            if (!send_message(sock, stream, plan_ppid(direction, stream, index), 0, data, length, lifetime))
                 goto out;
             sent++;
+            usleep(options.pace * 1000);
         }
     }
     emit("{\"event\": \"sent\", \"count\": %u}", sent);
     if (!wait_for(&received_all))
         goto out;
     if (options.aborts) {
-        if (!send_message(sock, 0, PLAN_READY_PPID, 0, PLAN_READY_BODY, strlen(PLAN_READY_BODY)))
+        if (!send_message(sock, 0, PLAN_READY_PPID, 0, PLAN_READY_BODY, strlen(PLAN_READY_BODY), 0))
             goto out;
         if (options.ends && !wait_for(&peer_ready))
             goto out;
@@ -250,20 +282,25 @@ static void take_message(const uint8_t *data, size_t length, const struct sctp_r
         announce(&peer_ready);
         return;
     }
-    good = stream < options.streams && received[stream] < PLAN_MESSAGES && !unordered;
+    good = stream < options.streams && expected[stream] < options.messages && !unordered;
     if (good) {
-        unsigned index = received[stream];
+        unsigned index = expected[stream];
 
-        good = ppid == plan_ppid(direction, stream, index) && length == plan_size(direction, stream, index);
+        /* Those before may have expired; what is still to come has a higher index. */
+        if (options.lifetime > 0 && (ppid & 0xFFFF) > index)
+            index = ppid & 0xFFFF;
+        expected[stream] = index + 1;
+        if (index == options.messages - 1)
+            streams_left--;
+        good = ppid == plan_ppid(direction, stream, index) && length == size_of(direction, stream, index);
         for (size_t i = 0; good && i < length; i++)
             good = data[i] == plan_byte(direction, stream, index, i);
     }
     emit("{\"event\": \"message\", \"sid\": %u, \"ppid\": %u, \"len\": %zu, \"crc\": %u, \"unordered\": %s, "
          "\"ok\": %s}",
          stream, ppid, length, crc32_of(data, length), unordered ? "true" : "false", good ? "true" : "false");
-    if (stream < MAX_STREAMS)
-        received[stream]++;
-    if (++received_total == options.streams * PLAN_MESSAGES)
+    received_total++;
+    if (streams_left == 0)
         announce(&received_all);
 }
 
@@ -360,16 +397,21 @@ static void receive_all(struct socket *sock)
     }
 }
 
-static uint16_t number(const char *text)
+static unsigned number_up_to(const char *text, unsigned most)
 {
     char *end;
     long value = strtol(text, &end, 10);
 
-    if (*text == '\0' || *end != '\0' || value < 0 || value > 65535) {
+    if (*text == '\0' || *end != '\0' || value < 0 || value > (long)most) {
         errno = EINVAL;
-        die("not a number from 0 to 65535");
+        die("not a number, or too large");
     }
-    return (uint16_t)value;
+    return (unsigned)value;
+}
+
+static uint16_t number(const char *text)
+{
+    return (uint16_t)number_up_to(text, 65535);
 }
 
 static void parse(int argc, char **argv)
@@ -379,6 +421,9 @@ static void parse(int argc, char **argv)
         {"peer", required_argument, NULL, 'p'},      {"port", required_argument, NULL, 's'},
         {"local-udp", required_argument, NULL, 'u'}, {"remote-udp", required_argument, NULL, 'e'},
         {"streams", required_argument, NULL, 'n'},   {"scenario", required_argument, NULL, 'x'},
+        {"messages", required_argument, NULL, 'm'},  {"largest", required_argument, NULL, 'b'},
+        {"pace", required_argument, NULL, 't'},      {"lifetime", required_argument, NULL, 'v'},
+        {"short-timers", no_argument, NULL, 'q'},
         {NULL, 0, NULL, 0},
     };
     const char *role = "";
@@ -386,6 +431,8 @@ static void parse(int argc, char **argv)
     int choice;
 
     options.streams = 3;
+    options.messages = 100;
+    options.largest = PLAN_LARGEST;
     options.scenario = "";
     while ((choice = getopt_long(argc, argv, "", names, NULL)) != -1) {
         switch (choice) {
@@ -410,6 +457,21 @@ static void parse(int argc, char **argv)
         case 'n':
             options.streams = number(optarg);
             break;
+        case 'm':
+            options.messages = number(optarg);
+            break;
+        case 'b':
+            options.largest = number_up_to(optarg, PLAN_LARGEST);
+            break;
+        case 't':
+            options.pace = number(optarg);
+            break;
+        case 'v':
+            options.lifetime = number(optarg);
+            break;
+        case 'q':
+            options.short_timers = true;
+            break;
         case 'x':
             options.scenario = optarg;
             break;
@@ -422,13 +484,14 @@ static void parse(int argc, char **argv)
     client_ends = strcmp(options.scenario, "close-client") == 0 || strcmp(options.scenario, "abort-client") == 0;
     if ((!options.is_server && strcmp(role, "client") != 0) || options.local == NULL || options.peer == NULL ||
         options.port == 0 || options.local_udp == 0 || options.remote_udp == 0 || options.streams == 0 ||
-        options.streams > MAX_STREAMS ||
+        options.streams > MAX_STREAMS || options.messages == 0 || options.largest == 0 ||
         (!client_ends && strcmp(options.scenario, "close-server") != 0 &&
          strcmp(options.scenario, "abort-server") != 0)) {
         fprintf(stderr, "usage: see the head of usrsctp_peer.c\n");
         exit(2);
     }
     options.ends = client_ends != options.is_server;
+    streams_left = options.streams;
 }
 
 static struct socket *establish(struct socket **listener)

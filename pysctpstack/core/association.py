@@ -150,6 +150,7 @@ class Association:
                         tcb.shared.count("data_in_wrong_state")
                         continue
                     had_data = True
+                    tcb.data_path = path
                     outcome = tcb.receiver.on_data(datagram, flags, start, end)
                     if outcome > rx.DROPPED and not self._refuse_data(outcome, datagram, start):
                         return
@@ -307,8 +308,10 @@ class Association:
             return
         try:
             causes = Abort.decode(chunk[1], chunk[4:]).causes
-        except PacketError:
-            causes = []
+        except PacketError as error:
+            # RFC 9260 section 3.3.7: one with a format error is dropped.
+            tcb.shared.count(error.reason)
+            return
         refused = tcb.state in (State.COOKIE_WAIT, State.COOKIE_ECHOED)
         tcb.lose(Loss.REFUSED if refused else Loss.ABORTED, causes[0].code if causes else 0, chunk)
 

@@ -34,7 +34,7 @@ from pysctpstack.wire.causes import (
     OutOfResource,
     RestartNewEncapsulationPort,
 )
-from pysctpstack.wire.chunks import Abort, Error, Init, ShutdownAck
+from pysctpstack.wire.chunks import Abort, Error, Init, InitAck, ShutdownAck
 from pysctpstack.wire.packet import HEADER, checksum_ok, encode, split
 from pysctpstack.wire.params import Ipv4Address, Ipv6Address
 
@@ -339,7 +339,9 @@ class Endpoint:
     def _learn_port(self, tcb: Tcb, path: Path, route: Route, now: float) -> None:
         """RFC 6951 section 5.4: the peer's UDP port is where its last packet came from, the tag being right."""
         self.shared.count("udp_port_changed")
-        path.route = Route(path.route.peer, route.port, path.route.local, route.local_port)
+        # RFC 4787 section 4.1: a NAT may have a port for each of our addresses, where only that address may answer.
+        local = route.local if route.local in tcb.local_addresses else path.route.local
+        path.route = Route(path.route.peer, route.port, local, route.local_port)
         if tcb.state in heartbeat.SENDING_STATES and path.heartbeat_timeout == inf:
             # Who has seen a packet can have a copy of it come from elsewhere (RFC 6951 section 8): the peer is asked
             # whether it is there. One question at a time, so that nobody is flooded with them.
@@ -376,6 +378,12 @@ class Endpoint:
         if chunks and chunks[0][0] == cp.COOKIE_ECHO:
             self._on_cookie_echo(route, datagram, chunks[0], ports, tag, received, now)
             return
+        if (
+            chunks
+            and chunks[0][0] == cp.INIT_ACK
+            and self._on_strange_init_ack(datagram, chunks[0], ports, tag, received, now)
+        ):
+            return
         association = self.by_peer.get((*ports, route.peer))
         if (
             association is None
@@ -406,6 +414,34 @@ class Endpoint:
                     return
         # RFC 9260 section 8.5: the tag is wrong.
         self.shared.count("wrong_tag")
+
+    def _on_strange_init_ack(
+        self,
+        datagram: bytes,
+        chunk: tuple[int, int, int, int],
+        ports: tuple[int, int],
+        tag: int,
+        received: dict[int, Association],
+        now: float,
+    ) -> bool:
+        """RFC 9260 section 5.1.2, D: an INIT ACK from another address than the INIT went to, which it lists."""
+        association = self.by_tag.get(tag)
+        if association is None or association.tcb.state is not State.COOKIE_WAIT:
+            return False
+        tcb = association.tcb
+        _, flags, start, end = chunk
+        try:
+            listed = InitAck.decode(flags, datagram[start:end]).parameters
+        except PacketError:
+            return False
+        for parameter in listed:
+            if isinstance(parameter, (Ipv4Address, Ipv6Address)) and (tcb.local_port, tcb.peer_port) == ports:
+                path = tcb.paths.by_address.get(parameter.address)
+                if path is not None:
+                    association.receive(datagram, path, now)
+                    received[association.association_id] = association
+                    return True
+        return False
 
     def _on_init(
         self,
@@ -595,7 +631,7 @@ class Endpoint:
         elif resolution is CookieResolution.RESTART:
             if tcb.state is State.SHUTDOWN_ACK_SENT:
                 error = Error([CookieReceivedWhileShuttingDown()]).encode()
-                tcb.send_now([ShutdownAck().encode(), error], tcb.reply_path)
+                tcb.send_now([ShutdownAck().encode(), error], tcb.answer_path)
                 return None
             del self.by_tag[tcb.local_tag]
             handshake.on_restart(tcb, cookie)

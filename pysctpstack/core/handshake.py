@@ -434,11 +434,14 @@ def answer_init(
         answer(Abort([bad.cause]).encode())
         return
     initial_tsn = shared.random32()
+    # Section 3.3.3: no more than the peer takes.
+    offered_streams = min(settings.outbound_streams, init.inbound_streams)
     tie_tags = (0, 0)
     if tcb is not None:
         if tcb.state in (State.COOKIE_WAIT, State.COOKIE_ECHOED):
             # Section 5.2.1: the same parameters as in the INIT that is under way, tag included.
             local_tag, initial_tsn = tcb.local_tag, tcb.initial_tsn & 0xFFFFFFFF
+            offered_streams = settings.outbound_streams
         if tcb.state is not State.COOKIE_WAIT:
             # Section 5.2.2
             if not tcb.local_tie_tag:
@@ -478,7 +481,7 @@ def answer_init(
         InitAck(
             local_tag,
             settings.receive_buffer,
-            settings.outbound_streams,
+            offered_streams,
             settings.max_inbound_streams,
             initial_tsn,
             answers,

@@ -21,13 +21,8 @@ ANSWERING_STATES = SENDING_STATES | {State.COOKIE_ECHOED}
 
 def start(tcb: Tcb, now: float) -> None:
     """The association is ESTABLISHED: watch its idle paths, probe the unconfirmed ones."""
-    unconfirmed = 0
     for path in tcb.paths:
         schedule(tcb, path, now)
-        if not path.is_confirmed:
-            # RFC 9260 section 5.4: HB.Max.Burst probes in each RTO.
-            path.heartbeat_deadline += path.rto.rto * (unconfirmed // max(tcb.settings.heartbeat_max_burst, 1))
-            unconfirmed += 1
 
 
 def schedule(tcb: Tcb, path: Path, now: float) -> None:
@@ -54,8 +49,21 @@ def on_timer(tcb: Tcb, path: Path, now: float) -> None:
         # RFC 9260 section 8.3: DATA has been sent within this period, so the path is not idle.
         path.heartbeat_deadline = busy_until + path.rto.rto
         return
-    if path.heartbeat_timeout == inf:
-        send(tcb, path, now)
+    if path.heartbeat_timeout != inf:
+        return
+    if not path.is_confirmed and not _may_probe(tcb, now):
+        path.heartbeat_deadline = tcb.probes_until
+        return
+    send(tcb, path, now)
+
+
+def _may_probe(tcb: Tcb, now: float) -> bool:
+    """RFC 9260 section 5.4: HB.Max.Burst probes of unconfirmed addresses in each RTO."""
+    if now >= tcb.probes_until:
+        tcb.probes_until = now + tcb.paths.primary.rto.rto
+        tcb.probes = 0
+    tcb.probes += 1
+    return tcb.probes <= max(tcb.settings.heartbeat_max_burst, 1)
 
 
 def send(tcb: Tcb, path: Path, now: float) -> None:

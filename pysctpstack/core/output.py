@@ -16,7 +16,7 @@ _SACK_SIZE = 16
 
 def send_sack(tcb: Tcb) -> None:
     """A SACK in a packet of its own, now: its answer must not wait for the rest of a batch."""
-    path = tcb.answer_path
+    path = tcb.sack_path
     tcb.send_now([tcb.receiver.make_sack(path.packet_size - COMMON_HEADER)], path)
     tcb.sack_wanted = False
     tcb.timers.stop(DELAYED_SACK)
@@ -50,7 +50,7 @@ def flush(tcb: Tcb, now: float) -> None:
     ack = tcb.receiver.ack
     if tcb.sack_wanted or ack.due or (ack.unacknowledged and may_send_data and tcb.sender.has_packet()):
         # RFC 9260 section 6.1: a pending acknowledgement goes with the DATA that leaves anyway.
-        destination = tcb.answer_path
+        destination = tcb.sack_path
         if destination is not path or size + _SACK_SIZE > path.packet_size - COMMON_HEADER:
             leave()
             path = destination

@@ -95,6 +95,9 @@ class Tcb:
         "local_addresses",
         "paths",
         "reply_path",
+        "data_path",
+        "probes_until",
+        "probes",
         "timers",
         "sender",
         "receiver",
@@ -140,8 +143,12 @@ class Tcb:
         self.local_addresses = local_addresses
         """Addresses of this host that peers are told of; empty: none, the association is single-homed here."""
         self.paths = Paths(Path(route, settings, shared.route_table.path_mtu(route), confirmed=True))
-        self.reply_path = self.paths.primary
+        self.data_path = self.reply_path = self.paths.primary
         """Where the last packet came from (RFC 9260 section 6.4: replies go there)."""
+        self.probes_until = 0.0
+        """HB.Max.Burst counts until then."""
+        self.probes = 0
+        """HEARTBEATs to unconfirmed addresses since it began to."""
         self.timers = Timers()
         self.sender = Sender(settings, self.paths, initial_tsn, settings.outbound_streams, 0)
         self.receiver = Receiver(association_id, shared.events, shared.counters, settings, 1, 0)
@@ -188,6 +195,11 @@ class Tcb:
         """Where answers go: back to where the packet came from (RFC 9260 section 6.4), if that is proven (section
         5.4)."""
         return self.reply_path if self.reply_path.is_confirmed else self.paths.current()
+
+    @property
+    def sack_path(self) -> Path:
+        """Where SACKs go: to where the last DATA came from (RFC 9260 section 6.4)."""
+        return self.data_path if self.data_path.is_confirmed else self.paths.current()
 
     def set_peer(
         self,

@@ -18,8 +18,8 @@ from types import TracebackType
 from pysctpstack import constants as c
 from pysctpstack.config import Config
 from pysctpstack.core.statistics import AssociationStatistics
-from pysctpstack.drivers.udp import UdpCounters
 from pysctpstack.drivers.pump import clock
+from pysctpstack.drivers.udp import UdpCounters
 from pysctpstack.sockets.base import SctpSocket
 from pysctpstack.stack import Host
 
@@ -29,7 +29,7 @@ REMOTE_UDP_PORT_VARIABLE = "PYSCTPSTACK_REMOTE_UDP_PORT"
 
 @dataclass(frozen=True)
 class StackStatistics:
-    """``counters``: discards by reason and other named counts. ``udp``: what passed each UDP port. All since the start."""
+    """``counters``: discards by reason and other named counts; ``udp``: what passed each UDP port; since the start."""
 
     counters: dict[str, int]
     udp: dict[int, UdpCounters]

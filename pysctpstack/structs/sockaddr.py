@@ -109,9 +109,7 @@ def pack_storage(address: Address | None) -> bytes:
 def _read(octets: bytes, offset: int) -> tuple[Address | None, int]:
     """The address at ``offset``, and how many bytes it takes."""
     if len(octets) < offset + _FAMILY.size:
-        raise ValueError(
-            f"a socket address needs {_FAMILY.size} bytes for its family, not {len(octets) - offset}"
-        )
+        raise ValueError(f"a socket address needs {_FAMILY.size} bytes for its family, not {len(octets) - offset}")
     (family,) = _FAMILY.unpack_from(octets, offset)
     if family == AF_UNSPEC:
         return None, _FAMILY.size
@@ -122,9 +120,7 @@ def _read(octets: bytes, offset: int) -> tuple[Address | None, int]:
     else:
         raise ValueError(f"address family {family} is neither AF_INET nor AF_INET6")
     if len(octets) < offset + layout.size:
-        raise ValueError(
-            f"a socket address of family {family} needs {layout.size} bytes, not {len(octets) - offset}"
-        )
+        raise ValueError(f"a socket address of family {family} needs {layout.size} bytes, not {len(octets) - offset}")
     if layout is _IN:
         _, port, packed = _IN.unpack_from(octets, offset)
         return (str(IPv4Address(packed)), port), _IN.size

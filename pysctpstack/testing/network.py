@@ -275,9 +275,7 @@ class SimulatedNetwork:
             # As it is if it is marked (`pysctpstack.core.route.Fragmentable`).
             self._send(host, route, data if isinstance(data, bytes) else bytes(data))
 
-    def inject(
-        self, source: Transport | Route, destination: str, port: int, data: bytes, delay: float = 0.0
-    ) -> None:
+    def inject(self, source: Transport | Route, destination: str, port: int, data: bytes, delay: float = 0.0) -> None:
         """Let a forged datagram arrive after ``delay`` seconds, from any source, existing or not.
 
         No link, rule or NAT of the source has a say in it, and it also reaches hosts behind a NAT at their
@@ -394,9 +392,7 @@ class SimulatedNetwork:
     def _error(self, what: str) -> SimulationError:
         return SimulationError(f"{what} (seed {self.seed}, time {self.now})")
 
-    def _record(
-        self, source: str, route: Route, source_port: int, seen: Transport, data: bytes
-    ) -> TraceRecord:
+    def _record(self, source: str, route: Route, source_port: int, seen: Transport, data: bytes) -> TraceRecord:
         for port in (route.port, source_port):
             if not 0 < port < 65_536:
                 raise self._error(f"a datagram of {source} has the UDP port {port}")

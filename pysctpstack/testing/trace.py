@@ -50,9 +50,7 @@ class TraceRecord:
     @property
     def sent(self) -> Captured:
         """The datagram as it looked where it was sent."""
-        return Captured(
-            self.time, self.route.local, self.source_port, self.route.peer, self.route.port, self.data
-        )
+        return Captured(self.time, self.route.local, self.source_port, self.route.peer, self.route.port, self.data)
 
     @property
     def on_the_way(self) -> Captured:

@@ -468,6 +468,26 @@ def test_a_peer_that_restarts_is_a_restart(stacks: Stacks, programs: Programs) -
     assert accepted.recv(10) == b"here"
 
 
+def test_a_peer_that_restarts_does_not_open_again_what_was_closed(stacks: Stacks, programs: Programs) -> None:
+    server_stack = stacks()
+    listener = listening(server_stack)
+    listener_port = listener.getsockname()[1]
+    first = programs(CLIENT, 0, server_stack.udp_ports[0], 40_405, listener_port)
+    udp_port = first.line()
+    accepted, _ = listener.accept()
+    assert accepted.recv(10) == b"here"
+    first.kill()
+    accepted.send(b"never acknowledged")
+    accepted.close()
+    # The restart makes the association ESTABLISHED, which was SHUTDOWN-PENDING; nobody is left to close it.
+    listens_only = CLIENT.replace('sock.send(b"here")', "pass")
+    second = programs(listens_only, udp_port, server_stack.udp_ports[0], 40_405, listener_port)
+    assert second.line() == udp_port
+    until(lambda: second.process.poll() is not None, "the peer sees the end of the association")
+    assert second.process.returncode == 0
+    assert server_stack.close(timeout=5.0) == 0
+
+
 def test_a_peer_that_stops_reading_is_not_given_up(stacks: Stacks) -> None:
     # Its window is closed for much longer than it takes to give up a peer that is silent, and it answers the probes.
     pair = connected(stacks, receive_buffer=10_000, path_mtu=1_500, **SHORT_TIMERS)

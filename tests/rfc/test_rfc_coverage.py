@@ -9,22 +9,7 @@ from types import ModuleType
 
 import pytest
 
-MISSING: list[str] = [
-    "9260-3.3.2-08",
-    "9260-3.3.2-11",
-    "9260-3.3.2-13",
-    "9260-3.3.3-08",
-    "9260-3.3.3-11",
-    "9260-3.3.3-14",
-    "9260-3.3.7-03",
-    "9260-5.1.2-06",
-    "9260-5.4-01",
-    "9260-5.4-02",
-    "9260-6.2-13",
-    "9260-6.2-14",
-    "9260-6.4-03",
-    "9260-6.7-02",
-]
+MISSING: list[str] = []
 """Sentences that are not held yet. Who makes one of them hold takes it out here, and gives its entry a test."""
 
 

@@ -250,7 +250,6 @@ def test_so_rcvbuf_takes_nothing_from_an_association() -> None:
             client.close()
 
 
-@pytest.mark.xfail(reason="9260-3.3.3-11 is missing", strict=True)
 def test_an_init_ack_offers_no_more_streams_than_the_init_takes() -> None:
     peer = Raw()
     (ack,) = peer.give(peer.init(inbound_streams=4), tag=0)
@@ -258,7 +257,6 @@ def test_an_init_ack_offers_no_more_streams_than_the_init_takes() -> None:
     assert 1 <= ack.outbound_streams <= 4
 
 
-@pytest.mark.xfail(reason="9260-3.3.2-08 and the others like it are missing", strict=True)
 @pytest.mark.parametrize("fields", [{"receive_buffer": 1_499}, {"outbound_streams": 0}, {"max_inbound_streams": 0}])
 def test_a_configuration_that_no_init_can_carry_is_refused(fields: dict[str, int]) -> None:
     with pytest.raises(ValueError):
@@ -277,7 +275,6 @@ def test_heartbeats_have_a_nonce() -> None:
     assert all(info[8:] == b"192.0.2.2" for info in infos)
 
 
-@pytest.mark.xfail(reason="9260-3.3.7-03 is missing", strict=True)
 def test_an_abort_with_a_format_error_is_dropped() -> None:
     peer = Raw.in_state(State.ESTABLISHED)
     peer.give(tlv.encode_chunk(cp.ABORT, 0, b"\0\5\0\1"))

@@ -281,7 +281,6 @@ def test_a_family_that_is_not_announced_but_used_is_supported() -> None:
     assert [type(k) for k in peer.wait(1.5)] == [c.Heartbeat]
 
 
-@pytest.mark.xfail(reason="9260-5.1.2-06 is missing for INIT ACK", strict=True)
 def test_an_init_ack_from_another_address_belongs_to_the_init_whose_address_it_lists() -> None:
     client = Raw()
     client.associate()
@@ -445,7 +444,6 @@ def listed(peer: Raw, count: int) -> Association:
     return peer.accept(peer.init(parameters=[Ipv4Address(f"192.0.2.{10 + number}") for number in range(count)]))
 
 
-@pytest.mark.xfail(reason="9260-5.4-01 is missing", strict=True)
 def test_unconfirmed_addresses_are_probed_one_at_a_time() -> None:
     peer = Raw(Config(heartbeat_interval=0, heartbeat_max_burst=1))
     listed(peer, 6)
@@ -503,7 +501,6 @@ def answer_or_nothing(peer: Raw, init: c.Init, route: Route) -> tuple[Route, int
     return answers[0] if answers else (route, 0, [])
 
 
-@pytest.mark.xfail(reason="9260-5.4-02 is missing for this answer", strict=True)
 def test_a_restart_in_shutdown_ack_sent_is_refused_at_a_confirmed_address() -> None:
     peer = Raw(Config(heartbeat_interval=0))
     association = listed(peer, 1)

@@ -332,7 +332,6 @@ def test_no_acknowledgement_is_taken_back() -> None:
     assert peer.endpoint.counters["data_beyond_window"] > 0
 
 
-@pytest.mark.xfail(reason="9260-6.2-13 and 9260-6.2-14 are missing", strict=True)
 def test_a_sack_delay_of_more_than_half_a_second_is_refused() -> None:
     with pytest.raises(ValueError):
         Config(sack_delay=0.501)
@@ -402,7 +401,6 @@ def test_a_sack_goes_to_where_the_last_data_came_from() -> None:
     assert destinations(peer, (A, peer.data(ssn=2)), (OTHER, peer.data(ssn=3))) == [OTHER]
 
 
-@pytest.mark.xfail(reason="9260-6.4-03 and 9260-6.7-02 are missing", strict=True)
 def test_other_chunks_do_not_change_where_a_sack_goes() -> None:
     peer = with_two_addresses()
     assert destinations(peer, (A, peer.data())) == [A]

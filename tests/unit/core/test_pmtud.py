@@ -406,6 +406,26 @@ def test_a_peer_that_closes_answers_no_question_and_the_hole_is_found_all_the_sa
     assert (one.path.mtu, one.search.black_holes) == (1_200, 1)
 
 
+@pytest.mark.parametrize("kept_closed", [True, False])
+def test_a_window_probe_that_nobody_answers_may_be_too_large_and_one_that_is_answered_is_not(
+    kept_closed: bool,
+) -> None:
+    one = Searching(replace(SEARCH, plpmtud=False))
+    one.association.send(Message(0, 0, bytes(1_444)), one.peer.now)
+    (first,) = one.peer.answers()
+    assert isinstance(first, c.Data)
+    one.peer.give(c.Sack(first.tsn, 0))
+    one.association.send(Message(0, 0, bytes(1_444)), one.peer.now)
+    for _ in range(6):
+        for _, question, _ in one.probes(2.0):
+            one.answer(question, after=0)
+        if kept_closed:
+            # The probe has come, and there is still no room (RFC 9260 section 6.2).
+            one.peer.give(c.Sack(first.tsn, 0))
+    assert one.association.tcb.sender.probing
+    assert one.path.mtu == (1_500 if kept_closed else 1_200)
+
+
 def test_small_packets_that_time_out_are_no_black_hole() -> None:
     one = Searching(replace(SEARCH, plpmtud=False))
     one.association.send(Message(0, 0, bytes(1_000)), one.peer.now)
