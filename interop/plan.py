@@ -1,7 +1,8 @@
 """The exchange that every peer carries out: which messages are sent, their sizes, bytes and PPIDs.
 
 Everything is a function of (direction, stream, index) and of a few numbers that both ends are told (`Exchange`),
-so that the receiver knows what must arrive. Python peers import this module; the C peer includes the header that `c_header()` writes, which
+so that the receiver knows what must arrive. Python peers import this module; the C peer includes the header that
+`c_header()` writes, which
 holds the same numbers and the same formulae.
 """
 

@@ -6,7 +6,6 @@ import socket
 from typing import Any
 
 import pytest
-
 from loopback import Stacks, listening
 
 

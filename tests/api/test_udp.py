@@ -94,9 +94,7 @@ def numbered(count: int, size: int) -> list[bytes]:
 
 @levers
 @hosts
-def test_datagrams_arrive_whole_and_in_order_both_ways(
-    make: Make, host: str, chosen: dict[str, bool]
-) -> None:
+def test_datagrams_arrive_whole_and_in_order_both_ways(make: Make, host: str, chosen: dict[str, bool]) -> None:
     here, there = make(**chosen), make(**chosen)
     payloads = numbered(100, 1_472)
     here.send([(Route(host, there.port), data) for data in payloads])
@@ -145,9 +143,7 @@ def test_small_datagrams_make_trains_of_64_and_a_shorter_one_ends_a_train(make: 
     assert here.counters.trains_sent == 3  # 64, 64, 2
     assert len(collect(there, 130)) == 130
 
-    here.send(
-        [(Route(*route), bytes(size)) for size in (100, 100, 60, 100, 100)]
-    )  # equal, not identical routes
+    here.send([(Route(*route), bytes(size)) for size in (100, 100, 60, 100, 100)])  # equal, not identical routes
     assert here.counters.trains_sent == 5
     assert [len(data) for _, data in collect(there, 5)] == [100, 100, 60, 100, 100]
 
@@ -162,9 +158,7 @@ def test_the_largest_datagrams_pass(make: Make, host: str, chosen: dict[str, boo
 
 
 @levers
-def test_a_datagram_too_big_for_ip_is_counted_and_the_others_leave(
-    make: Make, chosen: dict[str, bool]
-) -> None:
+def test_a_datagram_too_big_for_ip_is_counted_and_the_others_leave(make: Make, chosen: dict[str, bool]) -> None:
     here, there = make(**chosen), make(**chosen)
     route = Route("127.0.0.1", there.port)
     here.send([(route, b"before"), (route, bytes(65_508)), (route, b"after")])
@@ -192,9 +186,7 @@ def test_receive_stops_at_its_bound_and_goes_on_at_the_next_call(make: Make, cho
         assert len(batches[0]) == RECEIVE_CALLS
 
     here.send([(Route("127.0.0.1", there.port), data) for data in payloads[:150]])
-    assert len(there.receive(sock, limit=10)) == (
-        platform.UDP_MAX_SEGMENTS if there.counters.trains_received else 10
-    )
+    assert len(there.receive(sock, limit=10)) == (platform.UDP_MAX_SEGMENTS if there.counters.trains_received else 10)
 
 
 @levers
@@ -253,9 +245,7 @@ def test_bound_addresses_get_a_socket_each(make: Make, chosen: dict[str, bool]) 
         ("127.0.0.2", b"two"),
         ("127.0.0.3", b"three"),
     }
-    there.send(
-        [(Route("127.0.0.1", here.port), b"any")]
-    )  # the system's choice is none of its own: the first serves
+    there.send([(Route("127.0.0.1", here.port), b"any")])  # the system's choice is none of its own: the first serves
     assert [route.peer for route, _ in collect(here, 1)] == ["127.0.0.2"]
 
 
@@ -305,9 +295,7 @@ def test_datagrams_to_a_multicast_group_are_dropped(make: Make) -> None:
     assert there.counters.non_unicast == 1
 
 
-def test_a_flood_of_sources_does_not_disturb_and_is_forgotten(
-    make: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_flood_of_sources_does_not_disturb_and_is_forgotten(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pysctpstack.drivers.udp._KNOWN_ROUTES", 2)
     there = make()
     senders = [make() for _ in range(4)]
@@ -330,9 +318,7 @@ def refuse(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[int]]:
     def install(number: int, when: Callable[[list[bytes], list[ancillary.Control]], bool]) -> list[int]:
         refused: list[int] = []
 
-        def sendmsg(
-            sock: socket.socket, buffers: list[bytes], control: list[ancillary.Control], *more: object
-        ) -> int:
+        def sendmsg(sock: socket.socket, buffers: list[bytes], control: list[ancillary.Control], *more: object) -> int:
             if when(buffers, control):
                 refused.append(number)
                 raise OSError(number, os.strerror(number))
@@ -350,9 +336,7 @@ def is_train(buffers: list[bytes], control: list[ancillary.Control]) -> bool:
 
 @linux
 @pytest.mark.parametrize("number", [errno.EINVAL, errno.EIO, errno.EMSGSIZE])
-def test_a_refused_train_leaves_as_single_datagrams(
-    make: Make, refuse: Callable[..., list[int]], number: int
-) -> None:
+def test_a_refused_train_leaves_as_single_datagrams(make: Make, refuse: Callable[..., list[int]], number: int) -> None:
     here, there, other = make(icmp_errors=False), make(), make()
     refused = refuse(number, is_train)
     payloads = numbered(100, 1_000)
@@ -422,9 +406,7 @@ def test_datagrams_beyond_the_mtu_are_fragmented_and_trains_kept_for_the_others(
     command = [unshare or "", "--user", "--map-root-user", "--net"]
     if unshare is None or subprocess.run([*command, "true"], capture_output=True, timeout=10).returncode:
         pytest.skip("no network namespaces for us here")
-    done = subprocess.run(
-        [*command, sys.executable, "-c", NARROW_LOOPBACK], capture_output=True, text=True, timeout=30
-    )
+    done = subprocess.run([*command, sys.executable, "-c", NARROW_LOOPBACK], capture_output=True, text=True, timeout=30)
     assert (done.stdout, done.stderr) == ("1400 1 0 0 1\nTrue 1 0\n", "")
 
 
@@ -481,9 +463,7 @@ def test_without_the_lever_nobody_is_told_of_icmp(make: Make) -> None:
     assert here.counters.icmp_errors == 0
 
 
-def test_errors_in_place_of_a_datagram_are_counted_and_passed_over(
-    make: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_errors_in_place_of_a_datagram_are_counted_and_passed_over(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     here, there = make(), make(gro=False, pktinfo=False)
     there_too = make(gso=False)
     waiting = [errno.ECONNRESET, errno.EMSGSIZE, errno.ECONNREFUSED] * 2
@@ -659,9 +639,7 @@ def test_linux_has_every_lever_and_large_buffers(make: Make) -> None:
 
 
 @linux
-def test_without_privilege_the_buffers_are_what_the_limit_allows(
-    make: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_privilege_the_buffers_are_what_the_limit_allows(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     forced = make().receive_buffer
     monkeypatch.setattr(platform, "SO_RCVBUFFORCE", None)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as plain:
@@ -736,8 +714,5 @@ def test_interface_addresses_without_getifaddrs(monkeypatch: pytest.MonkeyPatch)
 
 def test_an_icmp_error_of_another_origin_is_none() -> None:
     assert ancillary.icmp_error(struct.pack("=IBBBBII", errno.EMSGSIZE, 1, 0, 0, 0, 0, 0)) == 0
-    assert (
-        ancillary.icmp_error(struct.pack("=IBBBBII", errno.ECONNREFUSED, 2, 3, 3, 0, 0, 0))
-        == errno.ECONNREFUSED
-    )
+    assert ancillary.icmp_error(struct.pack("=IBBBBII", errno.ECONNREFUSED, 2, 3, 3, 0, 0, 0)) == errno.ECONNREFUSED
     assert ancillary.icmp_error(b"short") == 0

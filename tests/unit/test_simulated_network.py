@@ -1061,9 +1061,7 @@ def read_pcap(path: Path) -> list[tuple[float, dpkt.ip.IP | dpkt.ip6.IP6]]:
     with open(path, "rb") as file:
         reader = dpkt.pcap.Reader(file)
         assert reader.datalink() == 101
-        return [
-            (stamp, dpkt.ip.IP(data) if data[0] >> 4 == 4 else dpkt.ip6.IP6(data)) for stamp, data in reader
-        ]
+        return [(stamp, dpkt.ip.IP(data) if data[0] >> 4 == 4 else dpkt.ip6.IP6(data)) for stamp, data in reader]
 
 
 @pytest.mark.parametrize(("sender", "receiver"), [(A, B), (A6, B6)])

@@ -112,9 +112,7 @@ STRUCTS: list[type[CStruct]] = [getattr(structs, name) for name in SIZES if name
 TAILED = [cls for cls in STRUCTS if cls.LAYOUT.tail is not None]
 COUNTED = [cls for cls in TAILED if cls.LAYOUT.count_at is not None]
 
-little_endian = pytest.mark.skipif(
-    sys.byteorder != "little", reason="the bytes are written out little-endian"
-)
+little_endian = pytest.mark.skipif(sys.byteorder != "little", reason="the bytes are written out little-endian")
 
 
 def ipv6_text(address: Any) -> str:
@@ -124,9 +122,7 @@ def ipv6_text(address: Any) -> str:
 ports = st.integers(0, 0xFFFF)
 addresses: st.SearchStrategy[Address] = st.one_of(
     st.tuples(st.ip_addresses(v=4).map(str), ports),
-    st.tuples(
-        st.ip_addresses(v=6).map(ipv6_text), ports, st.integers(0, 0xFFFFF), st.integers(0, 0xFFFFFFFF)
-    ),
+    st.tuples(st.ip_addresses(v=6).map(ipv6_text), ports, st.integers(0, 0xFFFFF), st.integers(0, 0xFFFFFFFF)),
 )
 NUMBERS = {
     "B": st.integers(0, 2**8 - 1),
@@ -368,9 +364,7 @@ def test_every_type_of_notification_has_its_class() -> None:
         assert getattr(notification, cls.LAYOUT.names[0]) == number
 
 
-@pytest.mark.parametrize(
-    "sn_type", [0, 1, constants.SCTP_SN_TYPE_BASE, constants.SCTP_SN_TYPE_MAX + 1, 0xFFFF]
-)
+@pytest.mark.parametrize("sn_type", [0, 1, constants.SCTP_SN_TYPE_BASE, constants.SCTP_SN_TYPE_MAX + 1, 0xFFFF])
 def test_unknown_notification(sn_type: int) -> None:
     with pytest.raises(ValueError, match=f"{sn_type:#06x} is unknown"):
         parse_notification(sn_type.to_bytes(2, sys.byteorder) + bytes(30))
