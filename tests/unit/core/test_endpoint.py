@@ -131,6 +131,18 @@ def test_the_peer_s_udp_port_is_learned_from_a_packet_with_the_right_tag() -> No
     assert [route for route, _, _ in peer.sent()] == [moved]
 
 
+@pytest.mark.parametrize(("reached", "local"), [("198.51.100.2", "198.51.100.2"), ("198.51.100.3", B)])
+def test_a_new_port_belongs_to_the_address_of_ours_that_it_was_seen_from(reached: str, local: str) -> None:
+    """RFC 4787 section 4.1: a NAT may have another port for each. An address that was not listed is none of ours."""
+    peer = Raw()
+    peer.listener.local_addresses = (B, "198.51.100.2")
+    peer.accept()
+    peer.association.heartbeat(A, peer.now)
+    peer.sent()
+    peer.endpoint.receive_datagrams([(Route(A, 40_000, reached), peer.packet(peer.data()))], peer.now)
+    assert [route for route, _, _ in peer.sent()] == [Route(A, 40_000, local)]
+
+
 @pytest.mark.parametrize("what", ["tag", "ports", "address", "checksum"])
 def test_and_from_no_other(what: str) -> None:
     peer = Raw.in_state(State.ESTABLISHED)
