@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from math import inf
 
 from pysctpstack.core import fingerprint, handshake, heartbeat, output, pmtud, shutdown, timers
 from pysctpstack.core.path import Path
 from pysctpstack.core.rx import receiver as rx
+from pysctpstack.core.rx.reassembly import padding_of
 from pysctpstack.core.state import State
 from pysctpstack.core.statistics import AssociationStatistics, of_association
 from pysctpstack.core.tcb import Tcb
@@ -93,6 +95,8 @@ class Association:
             raise ValueError(f"payload protocol identifier {message.ppid} is no 32-bit number")
         tcb.sender.push(message)
         tcb.dry_reported = False
+        if message.expires_at == inf and not message.sack_immediately and tcb.sender.gathers():
+            return
         tcb.sender.replenish_burst()
         self.finish(now)
 
@@ -113,10 +117,15 @@ class Association:
 
         ``whole``: how many bytes the event had, if it is done with; 0: there is more of it; None: it had ``size``.
         """
+        self.released(size, padding_of(size if whole is None else whole), now)
+
+    def released(self, size: int, padding: int, now: float) -> None:
+        """As `consumed`, for several events at once: their bytes, and the sum of `padding_of` those that are done
+        with."""
         tcb = self.tcb
         if tcb.state is State.CLOSED:
             return
-        if tcb.receiver.consumed(size, size if whole is None else whole) and tcb.state in RECEIVING_STATES:
+        if tcb.receiver.consumed(size, padding) and tcb.state in RECEIVING_STATES:
             tcb.sack_wanted = True
             self.finish(now)
 

@@ -24,6 +24,7 @@ from pysctpstack.core import handshake
 from pysctpstack.core.association import Association
 from pysctpstack.core.endpoint import Listener
 from pysctpstack.core.route import Route
+from pysctpstack.core.rx.reassembly import padding_of
 from pysctpstack.core.settings import Settings
 from pysctpstack.core.state import State
 from pysctpstack.core.tx.send_queue import Message
@@ -118,6 +119,11 @@ class SctpSocket:
         self._write_closed = False
         self._closed = False
         self._makefile_references = 0
+        self._peer_addresses: dict[int, addresses.Address] = {}
+        """As shown with messages, by association id."""
+        self._taken_of = 0
+        self._taken = self._taken_padding = 0
+        """What has been read of one association's messages and not been told to it."""
         self._outcomes: dict[int, int] = {}
         """By id of an association that a blocked `connect` waits for: the errno with which it failed, or 0."""
         host.sockets.add(self)
@@ -144,7 +150,11 @@ class SctpSocket:
 
     def on_event(self, event: events.Event) -> None:
         if isinstance(event, events.MessageReceived):
-            self._arrivals.append(Arrival(event.data, event, self._address_of(event.association_id)))
+            id_ = event.association_id
+            address = self._peer_addresses.get(id_)
+            if address is None:
+                address = self._peer_addresses[id_] = self._address_of(id_)
+            self._arrivals.append(Arrival(event.data, event, address))
             return
         id_ = event.association_id
         if isinstance(event, events.AssociationUp):
@@ -166,6 +176,7 @@ class SctpSocket:
                 self._arrivals.append(Arrival(data, None, address))
         if isinstance(event, (events.AssociationLost, events.AssociationClosed)):
             self.associations.pop(id_, None)
+            self._peer_addresses.pop(id_, None)
 
     def wake(self) -> None:
         self._waits.wake()
@@ -689,14 +700,8 @@ class SctpSocket:
             self._host.kick()
             return len(data)
         if data:
-            self._wait(
-                lambda: (
-                    association.send_buffered < self.send_buffer
-                    or association.state is State.CLOSED
-                    or self._write_closed
-                ),
-                self._deadline(flags, self.send_timeout),
-            )
+            if association.send_buffered >= self.send_buffer and not self._write_closed:
+                self._await_room(association, flags)
             if self._error:
                 raise failure(self.take_error())
             now = clock()
@@ -718,11 +723,22 @@ class SctpSocket:
                 raise failure(errno.EPIPE) from None
         if info.flags & c.SCTP_EOF:
             association.shutdown(clock())
-        self._host.kick()
+        if self._host.endpoint.shared.touched:
+            self._host.kick()
         if association.is_held_back:
             self._host.poll()
         self._refresh()
         return len(data)
+
+    def _await_room(self, association: Association, flags: int) -> None:
+        """The send buffer is full: wait until a good part of it is free, so that the caller isn't woken for every
+        message that
+        is acknowledged."""
+        enough = self.send_buffer * 3 // 4
+        self._wait(
+            lambda: association.send_buffered <= enough or association.state is State.CLOSED or self._write_closed,
+            self._deadline(flags, self.send_timeout),
+        )
 
     # --- receiving ---
 
@@ -823,11 +839,24 @@ class SctpSocket:
             raise failure(self.take_error())
 
     def _consumed(self, id_: int, size: int, whole: int) -> None:
-        association = self.associations.get(id_)
-        if association is not None:
-            association.consumed(size, clock(), whole)
+        """Bytes of an association's message have been read, ``whole`` if that was its last. The association is told
+        when
+        that may open its window: not for each of many small messages."""
+        if id_ != self._taken_of:
+            self._release_window()
+            self._taken_of = id_
+        self._taken += size
+        self._taken_padding += padding_of(whole)
+        if not self._arrivals or self._taken + self._taken_padding >= self.settings.receive_buffer // 8:
+            self._release_window()
+
+    def _release_window(self) -> None:
+        association = self.associations.get(self._taken_of)
+        if association is not None and (self._taken or self._taken_padding):
+            association.released(self._taken, self._taken_padding, clock())
             if self._host.endpoint.shared.touched:
                 self._host.kick()
+        self._taken = self._taken_padding = 0
 
     # --- options ---
 

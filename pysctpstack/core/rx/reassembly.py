@@ -17,6 +17,11 @@ MIN_CHARGE: Final = 256
 """Bytes of the window that a message or fragment takes at least: about what the smallest costs in memory."""
 
 
+def padding_of(size: int) -> int:
+    """What a message or fragment of ``size`` bytes is charged beyond its data; 0 for nothing at all."""
+    return MIN_CHARGE - size if 0 < size < MIN_CHARGE else 0
+
+
 class Run:
     """Consecutive fragments of one message. ``complete`` once it has the first and the last."""
 

@@ -120,14 +120,13 @@ class Receiver:
         buffer = self.receive_buffer
         return window if window >= max(min(buffer // 4, 1_452), min(self.largest_chunk, buffer // 2)) else 0
 
-    def consumed(self, size: int, whole: int) -> bool:
-        """The user has taken ``size`` bytes of an event that had ``whole`` bytes and is done with, or 0 if it is not.
+    def consumed(self, size: int, padding: int) -> bool:
+        """The user has taken ``size`` bytes, and what was charged beyond them is released.
 
         True: the window has opened by so much that the peer should be told now.
         """
         self.unread -= size
-        if 0 < whole < MIN_CHARGE:
-            self.unread_padding -= MIN_CHARGE - whole
+        self.unread_padding -= padding
         if self.unread == 0 and self.reassembly.held and self.partial is None:
             self.start_partial_delivery()
         # RFC 9260 section 6.2: an update when the window grew by a quarter of the buffer, not for each message read.

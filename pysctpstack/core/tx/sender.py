@@ -26,6 +26,12 @@ MAX_OUTSTANDING: Final = 65_535
 (section 6.1)."""
 MISSES_TO_RETRANSMIT: Final = 3
 UNLIMITED: Final = 1 << 30
+GATHER_BELOW: Final = 0.002
+"""Seconds of round-trip time up to which messages are gathered into trains."""
+GATHER_BEYOND: Final = 8
+"""Packets in flight beyond which they are."""
+GATHER_PACKETS: Final = 16
+"""Packets that make a train."""
 MIN_PAYLOAD: Final = 512
 """The least that a small window of the peer makes of a fragment."""
 MAX_PAYLOAD: Final = 65_532 - data.HEADER_SIZE
@@ -150,6 +156,16 @@ class Sender:
     def push(self, message: Message) -> None:
         self.queue.push(message)
         self.buffered += len(message.data)
+
+    def gathers(self) -> bool:
+        """Whether what was just queued may wait for more: packets are on their way, an acknowledgement is due soon, and
+        what is queued makes no train yet. Like Nagle's algorithm, SCTP_NODELAY turns it off."""
+        path = self.paths.primary
+        srtt = path.rto.srtt
+        if self.no_delay or srtt is None or srtt > GATHER_BELOW or self.urge_sack:
+            return False
+        packet = path.packet_size
+        return path.congestion.flight_size > GATHER_BEYOND * packet and self.queue.size < GATHER_PACKETS * packet
 
     @property
     def is_idle(self) -> bool:
