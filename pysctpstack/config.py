@@ -17,6 +17,10 @@ class Config:
     """Local UDP port. A stack that only connects takes an ephemeral one when this is taken."""
     remote_udp_port: int = 9899
     """UDP port of peers that have not told theirs (SCTP_REMOTE_UDP_ENCAPS_PORT overrides it)."""
+    udp_addresses: tuple[str, ...] = ()
+    """Local addresses to have UDP sockets at, one each, where the wildcard address of each family is not wanted:
+    several stacks may
+    then share a UDP port, and the local address of a packet is known on every system."""
     path_mtu: int = 0
     """Upper bound of the path MTU (an IP datagram, all headers counted). 0: the route's MTU."""
     multihome: bool = False
@@ -89,7 +93,8 @@ class Config:
     max_peer_addresses: int = 16
     """Addresses of a peer that are kept for an association; those that it lists beyond are ignored."""
     max_overhead: int = 16
-    """What small messages and fragments cost beyond their bytes (each counts as 256 at least) may be so many times the
+    """What small messages and fragments cost beyond their bytes (each counts as 256 at least) may be so many times
+    the
     receive buffer; DATA beyond is dropped."""
     max_echo: int = 512
     """Bytes of unknown parameters of an INIT that its INIT ACK repeats; those beyond are not reported."""

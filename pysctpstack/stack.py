@@ -112,7 +112,7 @@ class Host:
         self.driver.start()
 
     def _open(self, port: int) -> None:
-        self.driver.watch(self.pump.open(port))
+        self.driver.watch(self.pump.open(port, self.config.udp_addresses or None))
 
     @property
     def udp_ports(self) -> list[int]:

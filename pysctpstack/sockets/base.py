@@ -336,7 +336,7 @@ class SctpSocket:
         (`Config.multihome`); otherwise none (RFC 6951 sections 3.2 and 5.7)."""
         if self._bound or not self._host.config.multihome:
             return tuple(self._bound) if len(self._bound) > 1 else ()
-        found = routes.interface_addresses()
+        found = self._host.config.udp_addresses or routes.interface_addresses()
         return tuple(ip for ip in found if self.family == socket.AF_INET6 or ":" not in ip)
 
     def getsockname(self) -> addresses.Address:

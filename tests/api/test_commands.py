@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from loopback import Stacks, listening
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "docs" / "examples"
@@ -159,7 +160,11 @@ def test_bad_usage_exits_with_2() -> None:
         assert "usage: pysctp" in done.stderr
 
 
-def test_a_connect_to_nobody_is_said_and_exits_with_1(udp_ports: tuple[int, int]) -> None:
-    done = run("-m", "pysctpstack", "perf", "client", "127.0.0.1", "--remote-udp-port", str(udp_ports[0]), "--json")
+def test_a_connect_to_nobody_is_said_and_exits_with_1(stacks: Stacks) -> None:
+    # A stack is there, but nobody listens on that SCTP port: told at once, whether ICMP is heard or not.
+    stack = stacks()
+    listening(stack)
+    port = str(stack.udp_ports[0])
+    done = run("-m", "pysctpstack", "perf", "client", "127.0.0.1", "--remote-udp-port", port, "--json")
     assert done.returncode == 1
     assert done.stderr.startswith("pysctp perf: ")

@@ -120,7 +120,7 @@ def test_an_ipv6_socket_talks_ipv4_under_mapped_addresses(stacks: Stacks) -> Non
 LINK_LOCAL = """
     import socket, subprocess
     from pysctpstack import Config, Stack
-    for command in ("ip link set lo up", "ip -6 address add fe80::5/64 dev lo"):
+    for command in ("ip link set lo up", "ip -6 address add fe80::5/64 dev lo nodad"):
         subprocess.run(command.split(), check=True)
     server = Stack(Config(udp_port=0))
     listener = server.socket(socket.AF_INET6)

@@ -122,8 +122,8 @@ def test_two_stacks_of_one_program_that_ends(programs: Programs) -> None:
         client = Stack(Config(udp_port=0, remote_udp_port=server_stack.udp_ports[0])).socket()
         client.connect(listener.getsockname())
         server, _ = listener.accept()
-        for _ in range(5):
-            client.send(bytes(80_000))
+        for _ in range(4):
+            client.send(bytes(60_000))
         server.recv(1, socket.MSG_PEEK)
         """,
         options=("-W", "always"),
