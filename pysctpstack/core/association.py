@@ -71,6 +71,12 @@ class Association:
         return fingerprint.fingerprint(self.tcb, now, names)
 
     @property
+    def is_progressing(self) -> bool:
+        """Something is in flight and the peer's window is open: acknowledgements will come in a row."""
+        sender = self.tcb.sender
+        return sender.in_flight > 0 and sender.rwnd >= sender.max_payload()
+
+    @property
     def is_held_back(self) -> bool:
         """Messages wait for acknowledgements, or for room in the peer's window."""
         return self.tcb.sender.queue.size > 0
@@ -128,6 +134,9 @@ class Association:
         if tcb.receiver.consumed(size, padding) and tcb.state in RECEIVING_STATES:
             tcb.sack_wanted = True
             self.finish(now)
+        elif tcb.shared.events:
+            # Partial delivery has begun: there is something to hand over although nothing has come.
+            tcb.shared.touched.add(tcb.association_id)
 
     def heartbeat(self, address: str, now: float) -> None:
         """Probe an address now (RFC 9260 section 8.3, D). KeyError: the peer has no such address."""

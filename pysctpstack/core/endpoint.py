@@ -52,10 +52,16 @@ _unpack_ports_and_tag = Struct("!HHI").unpack_from
 class Listener:
     """A port on which associations are accepted."""
 
-    __slots__ = ("port", "settings", "addresses", "room", "local_addresses")
+    __slots__ = ("port", "settings", "addresses", "room", "local_addresses", "ipv6")
 
     def __init__(
-        self, port: int, settings: Settings, addresses: frozenset[str], room: int, local_addresses: tuple[str, ...]
+        self,
+        port: int,
+        settings: Settings,
+        addresses: frozenset[str],
+        room: int,
+        local_addresses: tuple[str, ...],
+        ipv6: bool,
     ) -> None:
         self.port = port
         self.settings = settings
@@ -65,6 +71,8 @@ class Listener:
         """How many more associations may come up; the owner adjusts it as they are taken over."""
         self.local_addresses = local_addresses
         """What peers are told of this host's addresses; empty: nothing."""
+        self.ipv6 = ipv6
+        """Whether peers may come over IPv6."""
 
 
 class Endpoint:
@@ -133,14 +141,17 @@ class Endpoint:
         room: int,
         addresses: frozenset[str] = frozenset(),
         local_addresses: tuple[str, ...] = (),
+        *,
+        ipv6: bool = True,
     ) -> Listener:
         """Accept associations on a port, at ``addresses`` only or (empty) at all. ValueError: somebody does already.
 
         ``room``: how many at most. ``local_addresses``: addresses of this host that peers are told of.
+        ``ipv6``: whether peers may come over IPv6.
         """
         if port in self.listeners:
             raise ValueError(f"port {port} is listened on")
-        listener = self.listeners[port] = Listener(port, settings, addresses, room, local_addresses)
+        listener = self.listeners[port] = Listener(port, settings, addresses, room, local_addresses, ipv6)
         return listener
 
     def unlisten(self, port: int) -> None:
@@ -465,7 +476,7 @@ class Endpoint:
         if association is not None:
             self._on_init_for(association, route, init, ports, now)
             return
-        listener = self._listener(ports[0], route.local)
+        listener = self._listener(ports[0], route.local, route.peer)
         if listener is None:
             ootb.refuse_init(self.shared, self.reply_limit, route, ports, init.initiate_tag, now)
             return
@@ -487,9 +498,11 @@ class Endpoint:
             local_addresses=listener.local_addresses,
         )
 
-    def _listener(self, port: int, local: str) -> Listener | None:
+    def _listener(self, port: int, local: str, peer: str) -> Listener | None:
         listener = self.listeners.get(port)
         if listener is None or (listener.addresses and local and local not in listener.addresses):
+            return None
+        if not listener.ipv6 and ":" in peer:
             return None
         return listener
 
@@ -598,7 +611,7 @@ class Endpoint:
             self._send_stale(cookie, route, now)
             return None
         ports = (cookie.local_port, cookie.peer_port)
-        listener = self._listener(cookie.local_port, route.local)
+        listener = self._listener(cookie.local_port, route.local, route.peer)
         if (
             listener is None
             or listener.room <= 0

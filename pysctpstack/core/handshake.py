@@ -243,11 +243,31 @@ def _unrecognized_error(unrecognized: list[bytes], tcb: Tcb) -> bytes:
     return Error([UnrecognizedParameters(b"".join(fitting))]).encode() if fitting else b""
 
 
+def _known_sources(tcb: Tcb) -> tuple[str, ...]:
+    """The local addresses that the peer knows: those that it was told of, or else the one that its packets go to.
+
+    Whatever came from another one would be out of the blue, and be answered with an ABORT that ends the association
+    (RFC 9260 sections 5.1.2, A, 8.4 and 8.5.1, B). Empty: it is not known which that is.
+    """
+    if len(tcb.local_addresses) > 1:
+        return tcb.local_addresses
+    route = tcb.reply_path.route
+    local = route.local or tcb.shared.route_table.source_address(route.peer)
+    return (local,) if local else ()
+
+
 def _add_paths(tcb: Tcb, addresses: list[str]) -> None:
     primary = tcb.paths.primary
+    known = _known_sources(tcb)
+    for path in tcb.paths:
+        if path is not tcb.reply_path and not path.route.local:
+            path.route = path.route._replace(local=source_for(known, path.address, tcb.shared.route_table))
     for address in addresses:
         if address not in tcb.paths.by_address:
-            local = source_for(tcb.local_addresses, address, tcb.shared.route_table)
+            local = source_for(known, address, tcb.shared.route_table)
+            if known and not local:
+                tcb.shared.count("peer_address_without_source")
+                continue
             route = Route(address, primary.route.port, local, primary.route.local_port)
             # Section 5.4, 3: proven by a HEARTBEAT before anything else goes there.
             mtu = tcb.shared.route_table.path_mtu(route)

@@ -379,7 +379,12 @@ class SctpSocket:
             if self._local_port in self._host.listening:
                 raise failure(errno.EADDRINUSE)
             self._listener = self._host.endpoint.listen(
-                self._local_port, self.settings, room, frozenset(self._bound), self._told_addresses()
+                self._local_port,
+                self.settings,
+                room,
+                frozenset(self._bound),
+                self._told_addresses(),
+                ipv6=self.family == socket.AF_INET6,
             )
             self._host.listening[self._local_port] = weakref.ref(self)
 
@@ -735,8 +740,15 @@ class SctpSocket:
         message that
         is acknowledged."""
         enough = self.send_buffer * 3 // 4
+
+        def has_room() -> bool:
+            buffered = association.send_buffered
+            if buffered <= enough or association.state is State.CLOSED or self._write_closed:
+                return True
+            return buffered < self.send_buffer and not association.is_progressing
+
         self._wait(
-            lambda: association.send_buffered <= enough or association.state is State.CLOSED or self._write_closed,
+            has_room,
             self._deadline(flags, self.send_timeout),
         )
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 import socket
+import time
 from collections import defaultdict
 
 import pytest
-from loopback import Pair, Stacks, call, connected, receive_message
+from loopback import Pair, Stacks, call, connected, listening, receive_message
 
 from pysctpstack import SctpSocket, structs
 from pysctpstack import constants as c
@@ -119,3 +120,21 @@ def test_tiny_buffers_still_transfer(stacks: Stacks) -> None:
     sending = call(lambda: [pair.client.send(pattern(3_000, number)) for number in range(4)])
     assert [receive_message(pair.server) for _ in range(4)] == [pattern(3_000, number) for number in range(4)]
     sending.outcome()
+
+
+def test_messages_as_large_as_the_receive_buffer_do_not_stall(stacks: Stacks) -> None:
+    # When the buffer fills with fragments while something else waits to be read, reading that begins partial delivery.
+    size = 212_992
+    server_stack = stacks()
+    listener = listening(server_stack)
+    client = stacks.towards(server_stack, rto_min=5.0, rto_initial=5.0).socket()
+    client.connect(listener.getsockname())
+    server, _ = listener.accept()
+    sending = call(lambda: [client.send(bytes(size)) for _ in range(10)])
+    before = time.monotonic()
+    left = 10 * size
+    while left:
+        left -= len(server.recv(1 << 20))
+    sending.outcome()
+    # A wait for the window probe would take 5 s.
+    assert time.monotonic() - before < 5.0

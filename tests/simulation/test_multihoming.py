@@ -6,10 +6,10 @@ import math
 
 import pytest
 from simulation.hosts import Multihomed, is_second
-from support.pair import chunks_of
+from support.pair import CLIENT_PORT, SERVER_PORT, UDP_PORT, chunks_of
 
 from pysctpstack.config import Config
-from pysctpstack.core import State
+from pysctpstack.core import Route, State
 from pysctpstack.core.path import PathState
 from pysctpstack.events import AssociationLost, Loss, PathChange, PathChanged, SendFailed
 from pysctpstack.testing import Link, TraceRecord
@@ -313,11 +313,34 @@ def test_an_ipv6_host_with_one_address_and_a_peer_with_both_families() -> None:
     pair = Multihomed(own=(A6,), theirs=(B6, B1), link=Link(LATENCY))
     client, server = pair.connect()
     pair.run(100)
-    # What it has no address for is listed, and never proven.
-    assert [path.is_confirmed for path in client.tcb.paths] == [True, False]
+    # What it has no address for is left out.
+    assert [path.address for path in client.tcb.paths] == [B6]
+    assert pair.a.endpoint.counters["peer_address_without_source"] == 1
     assert [path.address for path in server.tcb.paths] == [A6]
     pair.send(pair.a, 5_000)
     pair.run(1)
+    pair.check_delivery()
+
+
+@pytest.mark.parametrize("alternates", [(), (B1,)])
+def test_a_host_that_tells_no_addresses_keeps_to_the_one_that_the_peer_knows(alternates: tuple[str, ...]) -> None:
+    """RFC 9260 sections 5.1.2, A, and 8.4: what comes from another of its addresses is out of the blue to the peer,
+    whose ABORT would end the association. ``alternates``: what the user has named of the peer's addresses."""
+    pair = Multihomed(own=(A1, A2), theirs=(B1, B2), link=Link(LATENCY))
+    # Bound to its second address, while the network would choose the first.
+    first, *others = [Route(B2, UDP_PORT, A2), *(Route(address, UDP_PORT) for address in alternates)]
+    client = pair.a.endpoint.associate(
+        CLIENT_PORT, SERVER_PORT, first, pair.settings, pair.now, alternates=others, local_addresses=()
+    )
+    pair.run(30)
+    assert client.state is State.ESTABLISHED
+    assert {path.address: path.state for path in client.tcb.paths} == {B2: PathState.ACTIVE, B1: PathState.ACTIVE}
+    assert [path.address for path in pair.b.association.tcb.paths] == [A2]
+    assert {record.route.local for record in pair.records("a") if record.route.peer == B1} == {A2}
+    # That path is as good as any.
+    pair.network.cut(B2)
+    pair.send(pair.a, 5_000)
+    pair.run(10)
     pair.check_delivery()
 
 

@@ -130,7 +130,12 @@ class Receiver:
         if self.unread == 0 and self.reassembly.held and self.partial is None:
             self.start_partial_delivery()
         # RFC 9260 section 6.2: an update when the window grew by a quarter of the buffer, not for each message read.
-        return self.advertised_window() - self.announced >= self.receive_buffer // 4
+        window = self.advertised_window()
+        if window - self.announced >= self.receive_buffer // 4:
+            return True
+        # Or when all has been read and the peer is about to be held back, so that it would wait for the delayed SACK.
+        left = self.promised - self.received
+        return self.unread == 0 and left < 2 * self.largest_chunk <= window - left
 
     # --- DATA chunks ---
 

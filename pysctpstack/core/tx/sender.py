@@ -449,6 +449,7 @@ class Sender:
             )
             outstanding[tsn] = chunk
             tsn += 1
+            header_at = len(pieces)
             self._append(pieces, chunk)
             room -= size
             sent += size
@@ -466,6 +467,10 @@ class Sender:
                 break
         if not pieces:
             return path, pieces
+        if self.rwnd < max_payload and not self.probe_allowed and self._next_payload(message) > self.rwnd:
+            # RFC 9260 section 6.1: this fills the peer's window, and only its SACK lets us go on.
+            header = chunk.header
+            chunk.header = pieces[header_at] = header[:1] + bytes((header[1] | DATA_FLAG_I,)) + header[2:]
         if self.rwnd < 0:
             self.probing = True
             self.sacks_since_probe = 0

@@ -228,7 +228,9 @@ def test_a_failed_primary_is_left_for_an_address_that_works() -> None:
     tcb.paths.primary.state = PathState.INACTIVE
     peer.association.send(Message(0, 0, b"x"), peer.now)
     ((route, _, _),) = peer.sent()
-    assert route == Route(OTHER, UDP_PORT)
+    # From the only address of this end that the peer knows.
+    assert route == Route(OTHER, UDP_PORT, tcb.paths.primary.route.local)
+    assert route.local
 
 
 def test_replies_go_where_the_packet_came_from() -> None:
