@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from interop import network, scenarios
+from interop import matrix, network
 from interop.lab import ROOT, Lab, Unavailable
 from interop.scenarios import Cell, Result
 
@@ -19,7 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the chosen cells; return 0 when none failed (and, with --require, none was skipped)."""
     arguments = sys.argv[1:] if arguments is None else arguments
     options = _parse(arguments)
-    cells = scenarios.self_test() if options.self_test else scenarios.matrix()
+    cells = matrix.self_test() if options.self_test else matrix.matrix()
     if options.only:
         cells = [cell for cell in cells if fnmatch.fnmatch(cell.name, f"*{options.only}*")]
     if not cells:

@@ -17,13 +17,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from interop.network import BRIDGE, OURS
+from interop.network import BRIDGES, FIRST_BRIDGE, RELAY
 
 _MARKER_PORT = 9  # "discard"
 _SEVERITY_ERROR = 0x0080_0000
 _CHECKSUM_GOOD = "1"
 _FIELDS = (
     "frame.number",
+    "frame.time_epoch",
     "frame.time_relative",
     "ip.src",
     "ip.dst",
@@ -54,14 +55,15 @@ def why_not() -> str | None:
 
 
 class Capture:
-    """All UDP of the run's bridge, written to `path` from construction until `stop`."""
+    """All UDP of one of the run's bridges, written to `path` from construction until `stop`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, bridge: str = FIRST_BRIDGE) -> None:
         self.path = path
+        self._address = BRIDGES[bridge]
         command = [
             "tcpdump",
             "-i",
-            BRIDGE,
+            bridge,
             "-w",
             str(path),
             "-U",
@@ -98,8 +100,8 @@ class Capture:
         marker = os.urandom(16)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             sender.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
-            sender.bind((OURS, 0))
-            sender.sendto(marker, (OURS.rpartition(".")[0] + ".255", _MARKER_PORT))
+            sender.bind((self._address, 0))
+            sender.sendto(marker, (self._address.rpartition(".")[0] + ".255", _MARKER_PORT))
         deadline = time.monotonic() + 5.0
         while marker not in self.path.read_bytes()[-4096:]:
             if time.monotonic() > deadline or self._process.poll() is not None:
@@ -133,6 +135,7 @@ class Report:
     retransmissions: int = 0  # DATA chunks whose TSN had been sent before
     problems: list[str] = field(default_factory=list)
     chunk_types: dict[str, list[int]] = field(default_factory=dict)  # per source address, in the order sent
+    data_times: dict[str, list[float]] = field(default_factory=dict)  # of packets with DATA, per source; epoch seconds
     causes: dict[str, list[int]] = field(default_factory=dict)  # error causes, per source address
     listing: list[str] = field(default_factory=list)  # one line per packet, for people
 
@@ -146,9 +149,17 @@ class Judge:
         rows = [line.split("\t") for line in listing.splitlines()]
         self._quiet = [part for row in rows if row[0] == "sctp" for part in ("--disable-protocol", row[1])]
 
-    def report(self, path: Path, udp_ports: Iterable[int]) -> Report:
-        """Judge the capture at `path`; packets of other UDP ports are left out."""
+    def report(self, paths: Iterable[Path], udp_ports: Iterable[int]) -> Report:
+        """Judge these captures together; packets of other UDP ports are left out."""
         ports = sorted(set(udp_ports))
+        result = Report()
+        for path in paths:
+            self._add(path, ports, result)
+        if result.packets == 0:
+            result.problems.append("no packet was captured")
+        return result
+
+    def _add(self, path: Path, ports: Iterable[int], result: Report) -> None:
         arguments = ["-n", "-r", str(path), "-o", "sctp.checksum:CRC 32c", *self._quiet]
         for port in ports:
             arguments += ["-d", f"udp.port=={port},sctp"]
@@ -159,7 +170,6 @@ class Judge:
         arguments += ["-T", "fields", "-E", "separator=/t", "-E", "occurrence=a", "-E", "aggregator=|"]
         for name in _FIELDS:
             arguments += ["-e", name]
-        result = Report()
         seen: set[tuple[str, str, str]] = set()
         for line in _tshark(*arguments).splitlines():
             values = line.split("\t")
@@ -171,15 +181,15 @@ class Judge:
             result.causes.setdefault(source, []).extend(_numbers(row["sctp.cause_code"]))
             for tsn in filter(None, row["sctp.data_tsn_raw"].split("|")):
                 key = (source, row["sctp.verification_tag"], tsn)
-                result.retransmissions += key in seen
+                # What the relay sends has been seen on its way there.
+                result.retransmissions += key in seen and source != RELAY
                 seen.add(key)
+            if row["sctp.data_tsn_raw"]:
+                result.data_times.setdefault(source, []).append(float(row["frame.time_epoch"]))
             route = f"{source} > {row['ip.dst']}"
             result.listing.append(
                 f"{row['frame.number']:>5} {row['frame.time_relative']:>12} {route}  {row['_ws.col.Info']}"
             )
-        if result.packets == 0:
-            result.problems.append("no packet was captured")
-        return result
 
 
 def _judge(row: dict[str, str], result: Report) -> None:

@@ -47,10 +47,12 @@ echo {udp_port} >/proc/sys/net/sctp/encap_port
 echo 4194304 >/proc/sys/net/core/rmem_max
 echo 4194304 >/proc/sys/net/core/wmem_max
 ip link set lo up
-ip addr add {address}/24 dev vec0
+ip addr add {first}/24 dev vec0
+ip addr add {second}/24 dev vec1
 ip link set vec0 up
+ip link set vec1 up
 cd {root}
-exec {python} -B -m interop.peers.executor vec0 {address} {executor_port}
+exec {python} -B -m interop.peers.executor {second} {executor_port} vec0 vec1
 """
 
 
@@ -72,17 +74,23 @@ class GuestError(Exception):
 
 
 class Guest:
-    """One User-Mode Linux on a tap interface that exists already."""
+    """One User-Mode Linux on two tap interfaces that exist already.
 
-    def __init__(self, *, address: str, tap: str, udp_port: int, root: Path, build: Path, log: Path) -> None:
-        self.address = address
+    The executor is on the second one: programs can be watched while the first is cut off.
+    """
+
+    def __init__(
+        self, *, addresses: tuple[str, str], taps: tuple[str, str], udp_port: int, root: Path, build: Path, log: Path
+    ) -> None:
+        first, self.control = addresses
         self._log = log.open("wb")
         self._log_path = log
-        script = build / f"guest-{tap}.sh"
+        script = build / f"guest-{taps[0]}.sh"
         text = _SCRIPT.format(
             modules=MODULES,
             udp_port=udp_port,
-            address=address,
+            first=first,
+            second=self.control,
             root=root,
             python=sys.executable,
             executor_port=EXECUTOR_PORT,
@@ -96,7 +104,7 @@ class Guest:
             "rootflags=/",
             "ro",
             f"init={script}",
-            f"vec0:transport=tap,ifname={tap},depth=128",
+            *(f"vec{number}:transport=tap,ifname={tap},depth=128" for number, tap in enumerate(taps)),
             "con=null",
             "con0=null,fd:1",
             f"uml_dir={build}",
@@ -117,7 +125,7 @@ class Guest:
         deadline = time.monotonic() + BOOT_TIMEOUT
         while time.monotonic() < deadline and self._process.poll() is None:
             try:
-                socket.create_connection((self.address, EXECUTOR_PORT), timeout=0.5).close()
+                socket.create_connection((self.control, EXECUTOR_PORT), timeout=0.5).close()
             except OSError:
                 time.sleep(0.05)  # nothing tells of the boot's end but the executor
             else:
@@ -128,7 +136,7 @@ class Guest:
     def start(self, name: str, argv: Sequence[str], env: Mapping[str, str], cwd: str) -> GuestProcess:
         """Run a program in the guest."""
         try:
-            connection = socket.create_connection((self.address, EXECUTOR_PORT), timeout=5.0)
+            connection = socket.create_connection((self.control, EXECUTOR_PORT), timeout=5.0)
         except OSError as error:
             raise GuestError(f"the guest does not answer: {error}") from error
         return GuestProcess(name, connection, argv, env, cwd)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar, cast
 
-from interop import capture, guest, network, usrsctp
+from interop import capture, guest, network, plan, relay, usrsctp
 from interop.guest import Guest
 from interop.process import LocalProcess, Process
 
@@ -23,6 +23,7 @@ EXAMPLES = ROOT / "docs" / "examples"
 STANDARD_UDP_PORT = 9_899
 # Another one than the standard, so that a peer that does not keep to the ports it is told is found out.
 USRSCTP_UDP_PORT = 9_900
+RELAY_UDP_PORT = 9_901
 SCTP_PORT = 5_001
 
 ADDRESSES = {
@@ -30,8 +31,9 @@ ADDRESSES = {
     "linux": network.LINUX,
     "linux2": network.LINUX2,
     "usrsctp": network.USRSCTP,
+    "relay": network.RELAY,
 }
-
+_UDP_PORTS = {"usrsctp": USRSCTP_UDP_PORT, "relay": RELAY_UDP_PORT}
 
 _Made = TypeVar("_Made")
 
@@ -42,7 +44,7 @@ class Unavailable(Exception):
 
 def udp_port(party: str) -> int:
     """Return the UDP port that `party` uses."""
-    return USRSCTP_UDP_PORT if party == "usrsctp" else STANDARD_UDP_PORT
+    return _UDP_PORTS.get(party, STANDARD_UDP_PORT)
 
 
 class Lab:
@@ -112,11 +114,20 @@ class Lab:
             }
             return LocalProcess(name, argv, env, str(ROOT))
         if party == "usrsctp":
-            return LocalProcess(name, [*self.network().usrsctp_prefix(), *argv], {}, str(ROOT))
+            return LocalProcess(name, [*self.network().prefix(network.USRSCTP), *argv], {}, str(ROOT))
         return self.guest(party).start(name, argv, {"PYTHONDONTWRITEBYTECODE": "1"}, str(ROOT))
 
-    def exchange_command(self, party: str, role: str, peer: str, scenario: str) -> list[str]:
-        """Return the command line of `party`'s peer program."""
+    def start_relay(self, ends: tuple[str, str], trouble: relay.Trouble) -> LocalProcess:
+        """Start the relay between two parties, each of which takes it for the other."""
+        argv = [*self.network().prefix(network.RELAY), sys.executable, "-m", "interop.relay"]
+        places = [f"{ADDRESSES[party]}:{udp_port(party)}" for party in ends]
+        argv += ["--at", f"{network.RELAY}:{RELAY_UDP_PORT}", "--ends", *places, *trouble.arguments()]
+        return LocalProcess("relay", argv, {"PYTHONUNBUFFERED": "1"}, str(ROOT))
+
+    def exchange_command(
+        self, party: str, role: str, peer: str, exchange: plan.Exchange, *, both_addresses: bool = False
+    ) -> list[str]:
+        """Return the command line of `party`'s peer program; `both_addresses`: it is to have its two."""
         options = {
             "role": role,
             "local": ADDRESSES[party],
@@ -124,9 +135,10 @@ class Lab:
             "port": SCTP_PORT,
             "local-udp": udp_port(party),
             "remote-udp": udp_port(peer),
-            "scenario": scenario,
         }
-        tail = [part for key, value in options.items() for part in (f"--{key}", str(value))]
+        if both_addresses:
+            options["second"] = network.SECOND[ADDRESSES[party]]
+        tail = [part for key, value in options.items() for part in (f"--{key}", str(value))] + exchange.arguments()
         if party == "usrsctp":
             return [str(self.usrsctp_peer()), *tail]
         module = "pysctpstack" if party == "ours" else "kernel"
@@ -144,11 +156,11 @@ class Lab:
 
     def _boot(self, party: str) -> Guest:
         _require(guest.why_not())
-        tap = network.TAPS[ADDRESSES[party]]
-        self.network().add_tap(tap)
+        address = ADDRESSES[party]
+        self.network().add_taps(address)
         machine = Guest(
-            address=ADDRESSES[party],
-            tap=tap,
+            addresses=(address, network.SECOND[address]),
+            taps=network.TAPS[address],
             udp_port=STANDARD_UDP_PORT,
             root=ROOT,
             build=self.build,

@@ -1,10 +1,12 @@
-"""The run's own network: a bridge in a network namespace, one port for each guest and one for usrsctp.
+"""The run's own network: a bridge in a network namespace, one port for each guest, one for usrsctp, one for the relay.
 
-    ours 10.77.0.1 (the bridge itself)   linux 10.77.0.2 (tap)   usrsctp 10.77.0.3 (veth)   linux2 10.77.0.4
-    (tap)
+    ours 10.77.0.1 (the bridge itself)   linux 10.77.0.2 (tap)   usrsctp 10.77.0.3 (veth)   linux2 10.77.0.4 (tap)
+    relay 10.77.0.5 (veth)
 
-usrsctp gets a namespace of its own, so that its packets have an address of their own whatever its UDP socket
-is bound to. All interfaces have an MTU of 1,500, and `gso_max_segs 1` makes the kernel cut UDP_SEGMENT trains
+A second bridge joins ours and the guests once more, 10.78.0.x: the second path of hosts with two addresses.
+
+usrsctp and the relay get a namespace each, so that their packets have an address of their own whatever their UDP
+socket is bound to. All interfaces have an MTU of 1,500, and `gso_max_segs 1` makes the kernel cut UDP_SEGMENT trains
 before a capture sees them. `reexec` puts the run into namespaces of network, mounts and processes: when it
 ends, however it ends, its processes and interfaces are gone.
 """
@@ -20,9 +22,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-BRIDGE = "br0"
-OURS, LINUX, USRSCTP, LINUX2 = "10.77.0.1", "10.77.0.2", "10.77.0.3", "10.77.0.4"
-TAPS = {LINUX: "tap0", LINUX2: "tap1"}
+OURS, LINUX, USRSCTP, LINUX2, RELAY = "10.77.0.1", "10.77.0.2", "10.77.0.3", "10.77.0.4", "10.77.0.5"
+SECOND = {OURS: "10.78.0.1", LINUX: "10.78.0.2", LINUX2: "10.78.0.4"}  # what the same host has on the second bridge
+BRIDGES = {"br0": OURS, "br1": SECOND[OURS]}
+FIRST_BRIDGE, SECOND_BRIDGE = BRIDGES
+TAPS = {LINUX: ("tap0", "tap2"), LINUX2: ("tap1", "tap3")}  # on the first and on the second bridge
 
 _INSIDE = "PYSCTPSTACK_INTEROP_INSIDE"
 _UNSHARE = ("unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc")
@@ -71,7 +75,7 @@ def reexec(arguments: Sequence[str], root: Path) -> int:
 
 
 class Network:
-    """The bridge and its ports; made once a run, inside its namespaces."""
+    """The bridges and their ports; made once a run, inside its namespaces."""
 
     def __init__(self) -> None:
         for name in ("all", "default"):
@@ -79,49 +83,69 @@ class Network:
             if switch.exists():
                 switch.write_text("1")  # neighbour discovery would only clutter the captures
         _ip("link", "set", "lo", "up")
-        _ip("link", "add", BRIDGE, "type", "bridge")
-        _ip("link", "add", "veth0", "type", "veth", "peer", "name", "veth1")
-        # A namespace lives as long as a process in it.
-        self._holder = subprocess.Popen(
-            ["unshare", "--net", "sleep", "infinity"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-        )
-        self._wait_for_namespace()
-        _ip("link", "set", "veth1", "netns", str(self._holder.pid))
-        self._in_holder("link", "set", "lo", "up")
-        self._in_holder("addr", "add", f"{USRSCTP}/24", "dev", "veth1")
-        self._in_holder("link", "set", "veth1", "gso_max_segs", "1", "up")
-        self._attach("veth0")
-        _ip("addr", "add", f"{OURS}/24", "dev", BRIDGE)
-        _ip("link", "set", BRIDGE, "gso_max_segs", "1", "up")
+        for bridge, address in BRIDGES.items():
+            _ip("link", "add", bridge, "type", "bridge")
+            _ip("addr", "add", f"{address}/24", "dev", bridge)
+            _ip("link", "set", bridge, "gso_max_segs", "1", "up")
+        self._holders: dict[str, subprocess.Popen[bytes]] = {}
+        for number, address in enumerate((USRSCTP, RELAY)):
+            self._add_room(number, address)
 
-    def add_tap(self, name: str) -> None:
-        """Add a port for a guest."""
-        _ip("tuntap", "add", name, "mode", "tap")
-        self._attach(name)
+    def add_taps(self, address: str) -> None:
+        """Add the two ports of the guest that has `address`."""
+        for name, bridge in zip(TAPS[address], BRIDGES, strict=True):
+            _ip("tuntap", "add", name, "mode", "tap")
+            _attach(name, bridge)
 
-    def usrsctp_prefix(self) -> list[str]:
-        """Return the command that runs another one in usrsctp's namespace."""
-        return ["nsenter", f"--net=/proc/{self._holder.pid}/ns/net", "--"]
+    def cut(self, address: str) -> None:
+        """Let the guest that has `address` reach nobody on the first bridge, and nobody reach it."""
+        _ip("link", "set", TAPS[address][0], "nomaster")
+
+    def restore(self, address: str) -> None:
+        """Undo `cut`; does nothing without one."""
+        _ip("link", "set", TAPS[address][0], "master", FIRST_BRIDGE)
+
+    def prefix(self, address: str) -> list[str]:
+        """Return the command that runs another one in the namespace that has `address`."""
+        return ["nsenter", f"--net=/proc/{self._holders[address].pid}/ns/net", "--"]
 
     def close(self) -> None:
-        """Let go of usrsctp's namespace; the run's own goes with its last process."""
-        self._holder.kill()
-        self._holder.wait(5.0)
+        """Let go of the namespaces of usrsctp and of the relay; the run's own goes with its last process."""
+        for holder in self._holders.values():
+            holder.kill()
+            holder.wait(5.0)
 
-    def _attach(self, name: str) -> None:
-        _ip("link", "set", name, "master", BRIDGE)
-        _ip("link", "set", name, "gso_max_segs", "1", "up")
+    def _add_room(self, number: int, address: str) -> None:
+        """Make a namespace with one port on the first bridge."""
+        outside, inside = f"veth{2 * number}", f"veth{2 * number + 1}"
+        _ip("link", "add", outside, "type", "veth", "peer", "name", inside)
+        # A namespace lives as long as a process in it.
+        self._holders[address] = holder = subprocess.Popen(
+            ["unshare", "--net", "sleep", "infinity"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        )
+        _wait_for_namespace(holder)
+        _ip("link", "set", inside, "netns", str(holder.pid))
+        for command in (
+            ("link", "set", "lo", "up"),
+            ("addr", "add", f"{address}/24", "dev", inside),
+            ("link", "set", inside, "gso_max_segs", "1", "up"),
+        ):
+            _run([*self.prefix(address), "ip", *command])
+        _attach(outside, FIRST_BRIDGE)
 
-    def _in_holder(self, *arguments: str) -> None:
-        _run([*self.usrsctp_prefix(), "ip", *arguments])
 
-    def _wait_for_namespace(self) -> None:
-        mine = os.readlink("/proc/self/ns/net")
-        while self._holder.poll() is None:
-            if os.readlink(f"/proc/{self._holder.pid}/ns/net") != mine:
-                return
-            os.sched_yield()
-        raise NetworkError("no second network namespace can be made")
+def _attach(name: str, bridge: str) -> None:
+    _ip("link", "set", name, "master", bridge)
+    _ip("link", "set", name, "gso_max_segs", "1", "up")
+
+
+def _wait_for_namespace(holder: subprocess.Popen[bytes]) -> None:
+    mine = os.readlink("/proc/self/ns/net")
+    while holder.poll() is None:
+        if os.readlink(f"/proc/{holder.pid}/ns/net") != mine:
+            return
+        os.sched_yield()
+    raise NetworkError("no second network namespace can be made")
 
 
 def _ip(*arguments: str) -> None:

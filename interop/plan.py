@@ -52,11 +52,14 @@ class Exchange:
     lifetime: int = 0  # milliseconds that the messages for which `expires` is true live; 0: nothing expires
     short_timers: bool = False  # RTO_INITIAL, RTO_MIN, RTO_MAX and HEARTBEAT_INTERVAL
 
+    stay: bool = False  # the client is there until SIGTERM, or, if its stack is the kernel's, for good
+
     def arguments(self) -> list[str]:
         """Return the options of the peers' command lines."""
         numbers = ("streams", "messages", "largest", "pace", "lifetime")
         tail = [part for name in numbers for part in (f"--{name}", str(getattr(self, name)))]
-        return ["--scenario", self.scenario, *tail, *(["--short-timers"] if self.short_timers else [])]
+        switches = [("--short-timers", self.short_timers), ("--stay", self.stay)]
+        return ["--scenario", self.scenario, *tail, *(name for name, on in switches if on)]
 
     def size(self, direction: int, stream: int, index: int) -> int:
         """Return the length in bytes of message `index` of `stream`."""

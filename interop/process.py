@@ -105,6 +105,11 @@ class LocalProcess(Process):
             thread.join(timeout=2.0)
         self._ended(exit_code)
 
+    def terminate(self) -> None:
+        """Ask the program to end (SIGTERM)."""
+        if self.exit_code is None:
+            self._process.terminate()
+
     def kill(self) -> None:
         if self.exit_code is None:
             try:

@@ -1,12 +1,13 @@
-"""The cells of the matrix: who talks with whom, how it ends, and what counts as right.
+"""A cell of the matrix: who talks with whom, how it ends, and what counts as right.
 
 A cell runs one program at each end, captures their packets, and judges: each end's log (every message intact,
 in order, the right end), and the capture (see `capture`). `run` raises `lab.Unavailable` when an end is not to be
-had and returns a `Result` otherwise.
+had and returns a `Result` otherwise. Cells whose network misbehaves are in `faults`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import time
@@ -16,14 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from interop import plan
-from interop.capture import Capture, CaptureError, Report
+from interop.capture import Capture, CaptureError, Judge, Report
 from interop.guest import GuestError
 from interop.lab import ADDRESSES, Lab, udp_port
+from interop.network import FIRST_BRIDGE, NetworkError
 from interop.process import Process
 
 SCENARIOS = ("close-client", "close-server", "abort-client", "abort-server")
 CELL_TIMEOUT = 20.0
 READY_TIMEOUT = 10.0
+GIVE_UP = 5.0  # seconds that the server has left when the client has failed
 
 ABORT, SHUTDOWN, SHUTDOWN_ACK, SHUTDOWN_COMPLETE = 6, 7, 8, 14  # RFC 9260 section 3.2, chunk types
 USER_INITIATED_ABORT = 12  # RFC 9260 section 3.3.10.12
@@ -35,12 +38,13 @@ class Result:
 
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    marks: dict[str, float] = field(default_factory=dict)  # when something was done to the network; epoch seconds
     seconds: float = 0.0
 
 
 @dataclass(frozen=True)
 class Cell:
-    """Two ends and what they do; `kind` is "slides" or one of SCENARIOS."""
+    """Two ends and what they do; `kind` is "slides" or one of SCENARIOS. Subclasses have kinds of their own."""
 
     client: str
     server: str
@@ -56,6 +60,21 @@ class Cell:
         """The name as a file name."""
         return self.name.replace("/", "-")
 
+    @property
+    def bridges(self) -> tuple[str, ...]:
+        """The bridges to look at."""
+        return (FIRST_BRIDGE,)
+
+    @property
+    def exchange(self) -> plan.Exchange:
+        """What the ends are told."""
+        return plan.Exchange(self.kind)
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that the ends have."""
+        return CELL_TIMEOUT
+
     def run(self, lab: Lab, folder: Path) -> Result:
         """Run the cell; logs and the capture are left in `folder`."""
         result = Result()
@@ -64,49 +83,82 @@ class Cell:
             lab.prepare(party)
         commands = {role: self._command(lab, role) for role in ("server", "client")}
         begin = time.monotonic()
-        capture = Capture(folder / "capture.pcap")
         ends: dict[str, Process] = {}
         try:
-            self._run_ends(lab, commands, ends, result)
-            capture.stop()
-            report = judge.report(capture.path, (udp_port(self.client), udp_port(self.server)))
-            (folder / "capture.txt").write_text("\n".join(report.listing) + "\n")
+            report = self._observe(judge, folder, lambda: self._run_ends(lab, commands, ends, result))
             self._judge(ends, report, result)
-        except (CaptureError, GuestError, OSError) as error:
+        except (CaptureError, GuestError, NetworkError, OSError) as error:
             result.problems.append(f"{type(error).__name__}: {error}")
         finally:
-            capture.close()
             for role, process in ends.items():
                 process.kill()
                 (folder / f"{role}.log").write_text(process.output())
         result.seconds = time.monotonic() - begin
         return result
 
+    def _observe(self, judge: Judge, folder: Path, action: Callable[[], None]) -> Report:
+        """Capture what passes the bridges during `action`, and return what tshark says of it."""
+        captures = []
+        with contextlib.ExitStack() as stack:
+            for bridge in self.bridges:
+                name = "capture" if bridge == FIRST_BRIDGE else f"capture-{bridge}"
+                capture = Capture(folder / f"{name}.pcap", bridge)
+                stack.callback(capture.close)
+                captures.append(capture)
+            action()
+            for capture in captures:
+                capture.stop()
+        report = judge.report(
+            [capture.path for capture in captures], map(udp_port, ("relay", self.client, self.server))
+        )
+        (folder / "capture.txt").write_text("\n".join(report.listing) + "\n")
+        return report
+
+    def _party(self, role: str) -> str:
+        return self.server if role == "server" else self.client
+
+    def _peer(self, role: str) -> str:
+        """Whom the end with this role talks with."""
+        return self.client if role == "server" else self.server
+
     def _command(self, lab: Lab, role: str) -> list[str]:
-        party, peer = (self.server, self.client) if role == "server" else (self.client, self.server)
+        party, peer = self._party(role), self._peer(role)
         if self.kind == "slides":
             return lab.slides_command(party, role, self.server)
-        return lab.exchange_command(party, role, peer, self.kind)
+        return lab.exchange_command(party, role, peer, self.exchange)
 
     def _run_ends(self, lab: Lab, commands: dict[str, list[str]], ends: dict[str, Process], result: Result) -> None:
-        deadline = time.monotonic() + CELL_TIMEOUT
-        ends["server"] = server = lab.start(self.server, "server", commands["server"], self.client)
+        deadline = time.monotonic() + self.timeout
+        if not self._start_ends(lab, commands, ends, result):
+            return
+        self._interfere(lab, ends, deadline, result)
+        # The slides' server in C runs for ever, as iterative servers do.
+        finite = ["client"] if self.kind == "slides" and self.server != "ours" else ["client", "server"]
+        for role in finite:
+            exit_code = ends[role].wait(max(0.0, deadline - time.monotonic()))
+            if exit_code is None:
+                result.problems.append(f"the {role} has not ended in time")
+            elif exit_code != 0:
+                deadline = min(deadline, time.monotonic() + GIVE_UP)
+
+    def _start_ends(self, lab: Lab, commands: dict[str, list[str]], ends: dict[str, Process], result: Result) -> bool:
+        ends["server"] = server = lab.start(self.server, "server", commands["server"], self._peer("server"))
         ready = "Server Running" if self.kind == "slides" else '"listening"'
         if server.wait_line(lambda line: ready in line, READY_TIMEOUT) is None:
             result.problems.append(f"the server does not say {ready}: {' | '.join(server.output().splitlines()[-3:])}")
-            return
-        ends["client"] = client = lab.start(self.client, "client", commands["client"], self.server)
-        # The slides' server in C runs for ever, as iterative servers do.
-        finite = [client] if self.kind == "slides" and self.server != "ours" else [client, server]
-        for process in finite:
-            if process.wait(max(0.0, deadline - time.monotonic())) is None:
-                result.problems.append(f"the {process.name} has not ended after {CELL_TIMEOUT:.0f} s")
+            return False
+        ends["client"] = lab.start(self.client, "client", commands["client"], self._peer("client"))
+        return True
+
+    def _interfere(self, lab: Lab, ends: dict[str, Process], deadline: float, result: Result) -> None:
+        """Do something while the ends are at work, until `deadline` (of `time.monotonic`) at most."""
 
     def _judge(self, ends: dict[str, Process], report: Report, result: Result) -> None:
         result.problems += report.problems[:5]
         if report.retransmissions:
             result.notes.append(f"{report.retransmissions} retransmissions")
-        aborts = self.kind.startswith("abort-")
+        scenario = self.exchange.scenario
+        aborts = scenario.startswith("abort-")
         _judge_end_on_the_wire(self, aborts, report, result)
         if len(ends) < 2:
             return
@@ -114,7 +166,7 @@ class Cell:
             _judge_slides(ends, result)
             return
         for role, process in ends.items():
-            end = End(role, process, ends_it=self.kind.endswith(role), aborts=aborts)
+            end = End(role, process, self.exchange)
             result.problems += [f"{role}: {problem}" for problem in end.problems()[:5]]
 
 
@@ -149,11 +201,12 @@ def _judge_slides(ends: dict[str, Process], result: Result) -> None:
 class End:
     """One end's log of an exchange, and what is wrong with it."""
 
-    def __init__(self, role: str, process: Process, *, ends_it: bool, aborts: bool) -> None:
+    def __init__(self, role: str, process: Process, exchange: plan.Exchange) -> None:
         self.role = role
         self.process = process
-        self.ends_it = ends_it
-        self.aborts = aborts
+        self.exchange = exchange
+        self.ends_it = exchange.scenario.endswith(role)
+        self.aborts = exchange.scenario.startswith("abort-")
         self.events: list[dict[str, Any]] = []
         self.broken: list[str] = []
         for line in process.lines:
@@ -167,6 +220,10 @@ class End:
         checks: list[Callable[[], list[str]]] = [self._failures, self._messages, self._end, self._association]
         return [problem for check in checks for problem in check()]
 
+    def count(self, *kinds: str) -> int:
+        """Return how many events of these kinds there are."""
+        return len(self._of(*kinds))
+
     def _of(self, *kinds: str) -> list[dict[str, Any]]:
         return [event for event in self.events if event["event"] in kinds]
 
@@ -178,21 +235,29 @@ class End:
 
     def _messages(self) -> list[str]:
         direction = plan.SERVER_TO_CLIENT if self.role == "client" else plan.CLIENT_TO_SERVER
+        exchange = self.exchange
         result = []
         messages = self._of("message")
-        for stream in range(plan.STREAMS):
+        for stream in range(exchange.streams):
             mine = [event for event in messages if event["sid"] == stream]
-            for index, event in enumerate(mine):
-                body = plan.body(direction, stream, index)
+            came = [plan.index_of(event["ppid"]) for event in mine]
+            for index, event in zip(came, mine, strict=True):
+                body = exchange.body(direction, stream, index)
                 expected = (plan.ppid(direction, stream, index), len(body), plan.crc(body), False, True)
                 if tuple(event[key] for key in ("ppid", "len", "crc", "unordered", "ok")) != expected:
                     result.append(f"message {index} of stream {stream} is not what was sent: {event}")
                     break
-            if len(mine) != plan.MESSAGES:
-                result.append(f"{len(mine)} of {plan.MESSAGES} messages came on stream {stream}")
-        if any(event["sid"] >= plan.STREAMS for event in messages):
+            if came != sorted(set(came)):
+                result.append(f"messages of stream {stream} came in another order, or twice")
+            missing = sorted(set(range(exchange.messages)) - set(came))
+            lost = [index for index in missing if not exchange.expires(direction, index)]
+            if lost or len(came) + len(missing) != exchange.messages:
+                result.append(
+                    f"{len(mine)} of {exchange.messages} messages came on stream {stream}; missing: {lost[:9]}"
+                )
+        if any(event["sid"] >= exchange.streams for event in messages):
             result.append("messages came on streams that do not exist")
-        if [event["count"] for event in self._of("sent")] != [plan.STREAMS * plan.MESSAGES]:
+        if [event["count"] for event in self._of("sent")] != [exchange.streams * exchange.messages]:
             result.append("it did not send everything")
         return result
 
@@ -218,21 +283,5 @@ class End:
         return [
             f"the association has {event['out']} outbound and {event['in']} inbound streams"
             for event in ups
-            if (event["out"], event["in"]) != (plan.STREAMS, plan.STREAMS)
+            if (event["out"], event["in"]) != (self.exchange.streams, self.exchange.streams)
         ]
-
-
-def matrix() -> list[Cell]:
-    """Return the cells of a run: our stack with every peer, in both roles."""
-    pairs = [(a, b) for peer in ("usrsctp", "linux") for a, b in (("ours", peer), (peer, "ours"))]
-    return [*_exchanges(pairs), Cell("ours", "linux", "slides"), Cell("linux", "ours", "slides")]
-
-
-def self_test() -> list[Cell]:
-    """Return the cells that prove peers and harness without our stack."""
-    pairs = [("usrsctp", "linux"), ("linux", "usrsctp"), ("linux2", "linux")]
-    return [*_exchanges(pairs), Cell("linux2", "linux", "slides")]
-
-
-def _exchanges(pairs: list[tuple[str, str]]) -> list[Cell]:
-    return [Cell(client, server, scenario) for client, server in pairs for scenario in SCENARIOS]

@@ -111,5 +111,6 @@ def handle(connection: socket.socket) -> None:
 
 
 if __name__ == "__main__":
-    switch_off_gso(sys.argv[1])
-    serve(sys.argv[2], int(sys.argv[3]))
+    for interface in sys.argv[3:]:
+        switch_off_gso(interface)
+    serve(sys.argv[1], int(sys.argv[2]))

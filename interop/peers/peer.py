@@ -17,6 +17,7 @@ import errno
 import importlib
 import json
 import os
+import signal
 import socket as standard_socket
 import struct
 import sys
@@ -90,6 +91,7 @@ class KernelApi:
     # On one-to-one sockets Linux answers SCTP_ABORT with EINVAL, which RFC 6458 section 5.3.4 does not know
     # of.
     has_abort_flag = False
+    ends_with_process = False
 
     def number(self, name: str) -> int:
         return NUMBERS[name]
@@ -146,6 +148,7 @@ class OwnApi:
 
     ends_silently = False
     has_abort_flag = False
+    ends_with_process = True
 
     def __init__(self) -> None:
         self.socket: Any = importlib.import_module("pysctpstack.socket")
@@ -447,6 +450,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--lifetime", type=int, default=0, help="milliseconds that some of the client's messages live")
     parser.add_argument("--short-timers", action="store_true", help="short RTO and HEARTBEAT interval")
     parser.add_argument("--timeout", type=float, default=15.0, help="seconds for any one call")
+    parser.add_argument("--stay", action="store_true", help="a client's stack remains there until SIGTERM")
     choices = ("close-client", "close-server", "abort-client", "abort-server")
     parser.add_argument("--scenario", choices=choices, required=True)
     return parser.parse_args(arguments)
@@ -455,11 +459,15 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> int:
     """Run one end of an exchange; return the exit code, which says whether the end was set up and run."""
     options = parse(arguments)
+    stops = {signal.SIGTERM} if options.stay and options.role == "client" else set()
+    signal.pthread_sigmask(signal.SIG_BLOCK, stops)  # before there are other threads, which inherit it
     try:
         api = OwnApi() if options.socket == "pysctpstack" else KernelApi()
         sock = establish(api, options)
         emit("up", local=list(sock.getsockname()), peer=list(sock.getpeername()), pid=os.getpid())
         Peer(api, sock, options).run()
+        if stops and api.ends_with_process:
+            signal.sigtimedwait(stops, options.timeout)
     except (OSError, ValueError) as error:
         emit("error", what=type(error).__name__, **describe(error))
         return 1

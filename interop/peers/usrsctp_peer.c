@@ -4,10 +4,11 @@
  *
  * Usage: usrsctp_peer --role server|client --local ADDR --peer ADDR --port SCTP_PORT --local-udp PORT
  *                     --remote-udp PORT [--streams N] [--messages N] [--largest BYTES] [--pace MS] [--lifetime MS]
- *                     [--short-timers] --scenario close-client|close-server|abort-client|abort-server
+ *                     [--short-timers] [--stay] --scenario close-client|close-server|abort-client|abort-server
  *
  * N messages in each stream, cut to so many BYTES, one every MS milliseconds (0: as fast as they are taken); with
- * --lifetime some of the client's live for so many milliseconds only, and need not arrive.
+ * --lifetime some of the client's live for so many milliseconds only, and need not arrive; with --stay a
+ * client's stack remains there until SIGTERM.
  *
  * close-X: X sends everything, waits until it has received everything, and shuts down gracefully.
  * abort-client: as above, but the client waits until the server has everything too, then sends ABORT with a reason.
@@ -20,6 +21,7 @@
 #include <getopt.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -27,6 +29,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 #include <usrsctp.h>
 
@@ -48,6 +51,7 @@ struct options {
     unsigned pace;
     unsigned lifetime;
     bool short_timers;
+    bool stays;
     const char *scenario;
     bool ends;   /* this side is the one that ends the association */
     bool aborts; /* the scenario ends with ABORT */
@@ -423,7 +427,7 @@ static void parse(int argc, char **argv)
         {"streams", required_argument, NULL, 'n'},   {"scenario", required_argument, NULL, 'x'},
         {"messages", required_argument, NULL, 'm'},  {"largest", required_argument, NULL, 'b'},
         {"pace", required_argument, NULL, 't'},      {"lifetime", required_argument, NULL, 'v'},
-        {"short-timers", no_argument, NULL, 'q'},
+        {"short-timers", no_argument, NULL, 'q'},    {"stay", no_argument, NULL, 'y'},
         {NULL, 0, NULL, 0},
     };
     const char *role = "";
@@ -471,6 +475,9 @@ static void parse(int argc, char **argv)
             break;
         case 'q':
             options.short_timers = true;
+            break;
+        case 'y':
+            options.stays = true;
             break;
         case 'x':
             options.scenario = optarg;
@@ -527,8 +534,15 @@ int main(int argc, char **argv)
     struct socket *listener;
     struct socket *sock;
     pthread_t thread;
+    sigset_t stops;
+    const struct timespec patience = {.tv_sec = 15};
 
     parse(argc, argv);
+    options.stays = options.stays && !options.is_server;
+    sigemptyset(&stops);
+    sigaddset(&stops, SIGTERM);
+    if (options.stays)
+        pthread_sigmask(SIG_BLOCK, &stops, NULL); /* before there are other threads, which inherit it */
     usrsctp_init(options.local_udp, NULL, NULL);
     usrsctp_sysctl_set_sctp_blackhole(0);
     /* Otherwise a wrong checksum would pass unseen between equal addresses. */
@@ -550,6 +564,8 @@ int main(int argc, char **argv)
     usrsctp_close(sock);
     if (listener != NULL)
         usrsctp_close(listener);
+    if (options.stays)
+        sigtimedwait(&stops, NULL, &patience);
     for (int tries = 0; tries < 50 && usrsctp_finish() != 0; tries++)
         usleep(100 * 1000);
     return 0;
