@@ -192,6 +192,7 @@ RULES: dict[type, dict[str, _Rule]] = {
         "control": _control,
         "errors": _values_of(_plain),
         "unindexed": LEFT_OUT,
+        "left_out": LEFT_OUT,
         "shutdown_wanted": _plain,
         "was_established": _plain,
         "newly_established": _plain,

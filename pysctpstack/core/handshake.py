@@ -267,6 +267,7 @@ def _add_paths(tcb: Tcb, addresses: list[str]) -> None:
             local = source_for(known, address, tcb.shared.route_table)
             if known and not local:
                 tcb.shared.count("peer_address_without_source")
+                tcb.left_out.add(address)
                 continue
             route = Route(address, primary.route.port, local, primary.route.local_port)
             # Section 5.4, 3: proven by a HEARTBEAT before anything else goes there.
@@ -449,7 +450,7 @@ def answer_init(
         parameters = sort_out(init.parameters, route, local_addresses, settings, shared)
         if tcb is not None:
             # The source is an address of the peer as much as those that are listed (section 5.1.2).
-            _refuse_new_addresses(tcb, [route.peer, *parameters.addresses])
+            _refuse_new_addresses(tcb, route.peer, parameters.addresses)
     except BadInit as bad:
         answer(Abort([bad.cause]).encode())
         return
@@ -509,11 +510,13 @@ def answer_init(
     )
 
 
-def _refuse_new_addresses(tcb: Tcb, addresses: list[str]) -> None:
+def _refuse_new_addresses(tcb: Tcb, source: str, listed_addresses: list[str]) -> None:
     """Sections 5.2.1 and 5.2.2: an INIT for an association may not bring addresses that it does not have."""
     if tcb.state is State.COOKIE_WAIT:
         return
-    new = [address for address in addresses if address not in tcb.paths.by_address]
+    had = tcb.paths.by_address
+    new = [] if source in had else [source]
+    new += [a for a in listed_addresses if a not in had and a not in tcb.left_out and a != source]
     if new:
         listed = b"".join(
             (Ipv6Address(address) if ":" in address else Ipv4Address(address)).encode() for address in new

@@ -362,3 +362,19 @@ def test_each_path_has_its_own_mtu() -> None:
     narrow = [record for record in pair.records("a") if record.time > cut_at and record.route.peer == B2]
     assert max(len(record.data) for record in narrow) == 1_472
     pair.check_delivery()
+
+
+def test_a_late_copy_of_the_init_that_lists_what_was_left_out_is_harmless() -> None:
+    # RFC 9260 section 5.2.2: the address was in the INIT that the association came of, so that it is not new.
+    pair = Multihomed(own=(A1, A6), theirs=(B1,), link=Link(LATENCY))
+    client, server = pair.connect()
+    init = pair.records("a")[0]
+    assert [chunk.type for chunk in chunks_of(init)] == [cp.INIT]
+    assert [path.address for path in server.tcb.paths] == [A1]
+    pair.network.inject((A1, init.source_port), B1, UDP_PORT, init.data)
+    pair.run(5)
+    assert (client.state, server.state) == (State.ESTABLISHED, State.ESTABLISHED)
+    assert pair.records("b", cp.ABORT) == []
+    pair.send(pair.a, 5_000)
+    pair.run(1)
+    pair.check_delivery()
