@@ -17,8 +17,8 @@ from typing import Any as _Any
 
 from pysctpstack.constants import *
 from pysctpstack.constants import IPPROTO_SCTP
-from pysctpstack.sockets.base import SctpSocket as _SctpSocket
 from pysctpstack.sockets.hosts import default_stack as _default_stack
+from pysctpstack.sockets.transferring import SctpSocket as _SctpSocket
 from pysctpstack.structs import *
 
 # After the constants, since MSG_EOR is the host's own number here, as in the flags that `recvmsg` returns.

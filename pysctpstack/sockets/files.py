@@ -6,7 +6,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pysctpstack.sockets.base import SctpSocket
+    from pysctpstack.sockets.transferring import SctpSocket
 
 
 def make_file(sock: SctpSocket, mode: str, buffering: int | None, text: dict[str, Any]) -> Any:

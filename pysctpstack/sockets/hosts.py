@@ -20,7 +20,7 @@ from pysctpstack.config import Config
 from pysctpstack.core.statistics import AssociationStatistics
 from pysctpstack.drivers.pump import clock
 from pysctpstack.drivers.udp import UdpCounters
-from pysctpstack.sockets.base import SctpSocket
+from pysctpstack.sockets.transferring import SctpSocket
 from pysctpstack.stack import Host
 
 UDP_PORT_VARIABLE = "PYSCTPSTACK_UDP_PORT"

@@ -24,7 +24,7 @@ from pysctpstack.sockets.values import as_int, as_struct, failure
 from pysctpstack.structs.layout import CStruct
 
 if TYPE_CHECKING:
-    from pysctpstack.sockets.base import SctpSocket
+    from pysctpstack.sockets.base import BaseSocket
 
 MIN_BUFFER: Final = 4_096
 MAX_BUFFER: Final = 1 << 30
@@ -50,8 +50,8 @@ _PATH_STATES: Final = {
 }
 
 
-Getter = Callable[["SctpSocket", Any], Any]
-Setter = Callable[["SctpSocket", Any], None]
+Getter = Callable[["BaseSocket", Any], Any]
+Setter = Callable[["BaseSocket", Any], None]
 
 
 # --- SOL_SOCKET ---
@@ -64,11 +64,11 @@ def _buffer_size(value: Any) -> int:
     return min(max(size, MIN_BUFFER), MAX_BUFFER)
 
 
-def _set_sndbuf(sock: SctpSocket, value: Any) -> None:
+def _set_sndbuf(sock: BaseSocket, value: Any) -> None:
     sock.send_buffer = _buffer_size(value)
 
 
-def _set_rcvbuf(sock: SctpSocket, value: Any) -> None:
+def _set_rcvbuf(sock: BaseSocket, value: Any) -> None:
     # What has been announced to a peer can't be taken back, so a smaller buffer is for new associations.
     sock.settings.receive_buffer = size = _buffer_size(value)
     for association in sock.associations.values():
@@ -83,7 +83,7 @@ def _octets(value: Any) -> bytes:
     return bytes(value)
 
 
-def _set_linger(sock: SctpSocket, value: Any) -> None:
+def _set_linger(sock: BaseSocket, value: Any) -> None:
     data = _octets(value)
     if len(data) < _LINGER.size:
         raise failure(errno.EINVAL)
@@ -91,7 +91,7 @@ def _set_linger(sock: SctpSocket, value: Any) -> None:
     sock.linger = max(seconds, 0) if on else None
 
 
-def _get_linger(sock: SctpSocket, _arg: Any) -> bytes:
+def _get_linger(sock: BaseSocket, _arg: Any) -> bytes:
     return _LINGER.pack(0, 0) if sock.linger is None else _LINGER.pack(1, sock.linger)
 
 
@@ -110,18 +110,18 @@ def _timeval(seconds: float | None) -> bytes:
     return _TIMEVAL.pack(whole, round(((seconds or 0) - whole) * 1_000_000))
 
 
-def _set_rcvtimeo(sock: SctpSocket, value: Any) -> None:
+def _set_rcvtimeo(sock: BaseSocket, value: Any) -> None:
     sock.receive_timeout = _seconds(value)
 
 
-def _set_sndtimeo(sock: SctpSocket, value: Any) -> None:
+def _set_sndtimeo(sock: BaseSocket, value: Any) -> None:
     sock.send_timeout = _seconds(value)
 
 
 def _switch(option: int) -> tuple[Getter, Setter]:
     """An option that programs set by habit: remembered, and of no effect on sockets whose UDP port is the stack's."""
 
-    def set_(sock: SctpSocket, value: Any) -> None:
+    def set_(sock: BaseSocket, value: Any) -> None:
         sock.switches[option] = bool(as_int(value))
 
     return (lambda sock, _: int(sock.switches.get(option, False))), set_
@@ -130,7 +130,7 @@ def _switch(option: int) -> tuple[Getter, Setter]:
 # --- IPPROTO_SCTP ---
 
 
-def _set_initmsg(sock: SctpSocket, value: Any) -> None:
+def _set_initmsg(sock: BaseSocket, value: Any) -> None:
     apply_initmsg(sock.settings, as_struct(value, structs.InitMsg, exact=True))
 
 
@@ -146,7 +146,7 @@ def apply_initmsg(settings: Settings, init: structs.InitMsg) -> None:
         settings.max_init_timeout = init.sinit_max_init_timeo / 1_000
 
 
-def _get_initmsg(sock: SctpSocket, _arg: Any) -> CStruct:
+def _get_initmsg(sock: BaseSocket, _arg: Any) -> CStruct:
     settings = sock.settings
     return structs.InitMsg(
         settings.outbound_streams,
@@ -156,7 +156,7 @@ def _get_initmsg(sock: SctpSocket, _arg: Any) -> CStruct:
     )
 
 
-def _set_events(sock: SctpSocket, value: Any) -> None:
+def _set_events(sock: BaseSocket, value: Any) -> None:
     if not isinstance(value, (int, CStruct)) and len(bytes(value)) > structs.EventSubscribe.SIZE:
         raise failure(errno.EINVAL)
     wanted = as_struct(value, structs.EventSubscribe)
@@ -164,12 +164,12 @@ def _set_events(sock: SctpSocket, value: Any) -> None:
     _subscribe(sock, {type_ for field, type_ in SUBSCRIBABLE.items() if getattr(wanted, field)})
 
 
-def _get_events(sock: SctpSocket, _arg: Any) -> CStruct:
+def _get_events(sock: BaseSocket, _arg: Any) -> CStruct:
     fields = {field: 1 for field, type_ in SUBSCRIBABLE.items() if type_ in sock.subscribed}
     return structs.EventSubscribe(sctp_data_io_event=int(sock.wants_sndrcvinfo), **fields)
 
 
-def _set_event(sock: SctpSocket, value: Any) -> None:
+def _set_event(sock: BaseSocket, value: Any) -> None:
     event = as_struct(value, structs.Event, exact=True)
     if event.se_type == c.SCTP_DATA_IO_EVENT:
         sock.wants_sndrcvinfo = bool(event.se_on)
@@ -181,7 +181,7 @@ def _set_event(sock: SctpSocket, value: Any) -> None:
         sock.subscribed.discard(event.se_type)
 
 
-def _get_event(sock: SctpSocket, arg: Any) -> CStruct:
+def _get_event(sock: BaseSocket, arg: Any) -> CStruct:
     event = as_struct(arg, structs.Event)
     if event.se_type == c.SCTP_DATA_IO_EVENT:
         on = sock.wants_sndrcvinfo
@@ -192,7 +192,7 @@ def _get_event(sock: SctpSocket, arg: Any) -> CStruct:
     return structs.Event(event.se_assoc_id, event.se_type, int(on))
 
 
-def _subscribe(sock: SctpSocket, types: set[int]) -> None:
+def _subscribe(sock: BaseSocket, types: set[int]) -> None:
     newly_dry = c.SCTP_SENDER_DRY_EVENT in types - sock.subscribed
     sock.subscribed = types
     if newly_dry:
@@ -202,13 +202,13 @@ def _subscribe(sock: SctpSocket, types: set[int]) -> None:
                 sock.report(SenderDry(association.association_id))
 
 
-def _set_nodelay(sock: SctpSocket, value: Any) -> None:
+def _set_nodelay(sock: BaseSocket, value: Any) -> None:
     sock.settings.no_delay = on = bool(as_int(value))
     for association in sock.associations.values():
         association.tcb.sender.no_delay = on
 
 
-def _set_rtoinfo(sock: SctpSocket, value: Any) -> None:
+def _set_rtoinfo(sock: BaseSocket, value: Any) -> None:
     info = as_struct(value, structs.RtoInfo, exact=True)
     tcb = _tcb(sock, info.srto_assoc_id)
     settings = tcb.settings if tcb else sock.settings
@@ -224,7 +224,7 @@ def _set_rtoinfo(sock: SctpSocket, value: Any) -> None:
             path.rto.set_bounds(initial, minimum, maximum)
 
 
-def _get_rtoinfo(sock: SctpSocket, arg: Any) -> CStruct:
+def _get_rtoinfo(sock: BaseSocket, arg: Any) -> CStruct:
     id_ = _id_of(arg)
     tcb = _tcb(sock, id_)
     settings = tcb.settings if tcb else sock.settings
@@ -233,7 +233,7 @@ def _get_rtoinfo(sock: SctpSocket, arg: Any) -> CStruct:
     )
 
 
-def _set_associnfo(sock: SctpSocket, value: Any) -> None:
+def _set_associnfo(sock: BaseSocket, value: Any) -> None:
     info = as_struct(value, structs.AssocParams, exact=True)
     tcb = _tcb(sock, info.sasoc_assoc_id)
     settings = tcb.settings if tcb else sock.settings
@@ -243,7 +243,7 @@ def _set_associnfo(sock: SctpSocket, value: Any) -> None:
         settings.valid_cookie_life = info.sasoc_cookie_life / 1_000
 
 
-def _get_associnfo(sock: SctpSocket, arg: Any) -> CStruct:
+def _get_associnfo(sock: BaseSocket, arg: Any) -> CStruct:
     id_ = _id_of(arg)
     tcb = _tcb(sock, id_)
     settings = tcb.settings if tcb else sock.settings
@@ -257,7 +257,7 @@ def _get_associnfo(sock: SctpSocket, arg: Any) -> CStruct:
     )
 
 
-def _set_maxseg(sock: SctpSocket, value: Any) -> None:
+def _set_maxseg(sock: BaseSocket, value: Any) -> None:
     size, id_ = _assoc_value(value)
     tcb = _tcb(sock, id_)
     if size and not 8 <= size <= 65_516:
@@ -268,14 +268,14 @@ def _set_maxseg(sock: SctpSocket, value: Any) -> None:
         sock.settings.max_segment = size
 
 
-def _get_maxseg(sock: SctpSocket, arg: Any) -> Any:
+def _get_maxseg(sock: BaseSocket, arg: Any) -> Any:
     id_ = _id_of(arg)
     tcb = _tcb(sock, id_)
     size = tcb.sender.max_payload() if tcb else sock.settings.max_segment
     return structs.AssocValue(id_, size) if _is_buffer_of(arg, structs.AssocValue.SIZE) else size
 
 
-def _set_max_burst(sock: SctpSocket, value: Any) -> None:
+def _set_max_burst(sock: BaseSocket, value: Any) -> None:
     burst, id_ = _assoc_value(value)
     tcb = _tcb(sock, id_)
     if tcb:
@@ -284,7 +284,7 @@ def _set_max_burst(sock: SctpSocket, value: Any) -> None:
         sock.settings.max_burst = burst or 1 << 30
 
 
-def _get_max_burst(sock: SctpSocket, arg: Any) -> Any:
+def _get_max_burst(sock: BaseSocket, arg: Any) -> Any:
     id_ = _id_of(arg)
     tcb = _tcb(sock, id_)
     burst = tcb.sender.max_burst if tcb else sock.settings.max_burst
@@ -292,7 +292,7 @@ def _get_max_burst(sock: SctpSocket, arg: Any) -> Any:
     return structs.AssocValue(id_, burst) if _is_buffer_of(arg, structs.AssocValue.SIZE) else burst
 
 
-def _set_delayed_sack(sock: SctpSocket, value: Any) -> None:
+def _set_delayed_sack(sock: BaseSocket, value: Any) -> None:
     info = as_struct(value, structs.SackInfo, exact=True)
     if info.sack_delay > 500:
         # RFC 9260 section 6.2: never more than 500 ms.
@@ -308,26 +308,26 @@ def _set_delayed_sack(sock: SctpSocket, value: Any) -> None:
         tcb.receiver.ack.frequency = settings.sack_frequency
 
 
-def _get_delayed_sack(sock: SctpSocket, arg: Any) -> CStruct:
+def _get_delayed_sack(sock: BaseSocket, arg: Any) -> CStruct:
     id_ = _id_of(arg)
     tcb = _tcb(sock, id_)
     settings = tcb.settings if tcb else sock.settings
     return structs.SackInfo(id_, round(settings.sack_delay * 1_000), settings.sack_frequency)
 
 
-def _set_recvrcvinfo(sock: SctpSocket, value: Any) -> None:
+def _set_recvrcvinfo(sock: BaseSocket, value: Any) -> None:
     sock.wants_rcvinfo = bool(as_int(value))
 
 
-def _set_context(sock: SctpSocket, value: Any) -> None:
+def _set_context(sock: BaseSocket, value: Any) -> None:
     sock.receive_context = as_struct(value, structs.AssocValue, exact=True).assoc_value
 
 
-def _get_context(sock: SctpSocket, arg: Any) -> CStruct:
+def _get_context(sock: BaseSocket, arg: Any) -> CStruct:
     return structs.AssocValue(_id_of(arg), sock.receive_context)
 
 
-def _get_status(sock: SctpSocket, arg: Any) -> CStruct:
+def _get_status(sock: BaseSocket, arg: Any) -> CStruct:
     tcb = _tcb(sock, _id_of(arg))
     if tcb is None:
         raise failure(errno.EINVAL)
@@ -354,7 +354,7 @@ def _get_status(sock: SctpSocket, arg: Any) -> CStruct:
     )
 
 
-def _set_encaps_port(sock: SctpSocket, value: Any) -> None:
+def _set_encaps_port(sock: BaseSocket, value: Any) -> None:
     """RFC 6951 section 6.1: the UDP port of peers to come, or of an association's."""
     encaps = as_struct(value, structs.UdpEncaps)
     port = socket.ntohs(encaps.sue_port)
@@ -366,7 +366,7 @@ def _set_encaps_port(sock: SctpSocket, value: Any) -> None:
         sock.remote_udp_port = port
 
 
-def _get_encaps_port(sock: SctpSocket, arg: Any) -> CStruct:
+def _get_encaps_port(sock: BaseSocket, arg: Any) -> CStruct:
     id_ = _id_of(arg)
     tcb = _tcb(sock, id_)
     port = tcb.paths.primary.route.port if tcb else sock.remote_udp_port
@@ -396,7 +396,7 @@ def _assoc_value(value: Any) -> tuple[int, int]:
     return both.assoc_value, both.assoc_id
 
 
-def _tcb(sock: SctpSocket, id_: int) -> Tcb | None:
+def _tcb(sock: BaseSocket, id_: int) -> Tcb | None:
     """The association an option is about: one-to-one sockets ignore the id. None: future ones. EINVAL: there is
     none."""
     if sock.one_to_one:

@@ -1,0 +1,329 @@
+"""`SctpSocket`: one-to-one (SOCK_STREAM) and one-to-many (SOCK_SEQPACKET) SCTP sockets (RFC 6458 sections 3 and 4).
+
+What is here sends and receives messages.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+from collections.abc import Iterable
+from math import inf
+from typing import Any
+
+from pysctpstack import constants as c
+from pysctpstack import structs
+from pysctpstack.core.association import Association
+from pysctpstack.core.rx.reassembly import padding_of
+from pysctpstack.core.state import State
+from pysctpstack.core.tx.send_queue import Message
+from pysctpstack.drivers.pump import clock
+from pysctpstack.sockets import addresses, ancillary
+from pysctpstack.sockets.ancillary import Ancillary, SendInfo
+from pysctpstack.sockets.associating import AssociatingSocket
+from pysctpstack.sockets.base import MSG_CTRUNC, MSG_PEEK
+from pysctpstack.sockets.files import make_file
+from pysctpstack.sockets.inbox import Arrival
+from pysctpstack.sockets.options import apply_initmsg
+from pysctpstack.sockets.values import as_int, failure, message_of, writable
+from pysctpstack.structs.layout import CStruct
+
+
+class SctpSocket(AssociatingSocket):
+    """An SCTP socket with the methods of the standard library's and those of RFC 6458 section 9.
+
+    ``family``: AF_INET or AF_INET6. ``type``: SOCK_STREAM, one association, or SOCK_SEQPACKET, many. Errors are
+    `OSError`
+    with the errno that Linux gives.
+    """
+
+    # --- sending ---
+
+    def send(self, data: Any, flags: int = 0) -> int:
+        """Send one message on stream 0. Returns its length: a message is sent whole or not at all."""
+        return self._send(message_of(data), SendInfo(), None, flags)
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        """As `send`."""
+        self._send(message_of(data), SendInfo(), None, flags)
+
+    def sendto(self, data: Any, *args: Any) -> int:
+        """``sendto(data, [flags,] address)``: a one-to-many socket sets up the association if there is none."""
+        if not 1 <= len(args) <= 2:
+            raise TypeError(f"sendto() takes 2 or 3 arguments ({1 + len(args)} given)")
+        flags = as_int(args[0]) if len(args) == 2 else 0
+        return self._send(message_of(data), SendInfo(), args[-1], flags)
+
+    def sendmsg(
+        self,
+        buffers: Iterable[Any],
+        ancdata: Iterable[tuple[int, int, Any]] = (),
+        flags: int = 0,
+        address: object = None,
+    ) -> int:
+        """Send the buffers as one message, with SCTP_SNDINFO, SCTP_SNDRCV, SCTP_PRINFO or SCTP_INIT (RFC 6458
+        section 5.3)."""
+        info = ancillary.parse(ancdata, SendInfo())
+        return self._send(b"".join(message_of(buffer) for buffer in buffers), info, address, flags)
+
+    def sctp_sendmsg(
+        self,
+        msg: Any,
+        to: object = None,
+        ppid: int = 0,
+        flags: int = 0,
+        stream_no: int = 0,
+        timetolive: int = 0,
+        context: int = 0,
+    ) -> int:
+        """RFC 6458 section 9.7. ``ppid``: opaque, as in C: `htonl` of the number on the wire. ``timetolive``:
+        milliseconds, 0 for ever."""
+        # As C converts them to uint32_t.
+        ppid, flags, timetolive, context = (value & 0xFFFFFFFF for value in (ppid, flags, timetolive, context))
+        info = SendInfo(stream_no, socket.ntohl(ppid), flags, timetolive, context)
+        return self._send(message_of(msg), info, to, 0)
+
+    def sctp_send(self, msg: Any, sinfo: structs.SndRcvInfo | bytes, flags: int = 0) -> int:
+        """RFC 6458 section 9.9: send as ``sinfo`` says."""
+        info = ancillary.parse([(c.IPPROTO_SCTP, c.SCTP_SNDRCV, sinfo)], SendInfo())
+        return self._send(message_of(msg), info, None, flags)
+
+    def _send(self, data: bytes, info: SendInfo, to: object, flags: int) -> int:
+        peer = None if to is None else addresses.resolve(to, self.family)
+        with self._lock:
+            self._check_open()
+            if self._error:
+                raise failure(self.take_error())
+            if len(data) > self.send_buffer:
+                raise failure(errno.EMSGSIZE)
+            ending = info.flags & (c.SCTP_EOF | c.SCTP_ABORT)
+            if (
+                (self.one_to_one and ending)
+                or (not data and not ending)
+                or (info.flags & c.SCTP_ADDR_OVER and peer is None)
+                or not ancillary.valid_flags(info.flags)
+            ):
+                raise failure(errno.EINVAL)
+            if info.flags & c.SCTP_SENDALL:
+                return self._send_all(data, info, flags)
+            return self._send_to(self._destination(info, peer), data, info, peer, flags)
+
+    def _destination(self, info: SendInfo, peer: tuple[str, int] | None) -> Association:
+        """The association that a message goes to, set up if need be."""
+        if self.one_to_one:
+            if self._write_closed or (self._listener is not None):
+                raise failure(errno.EPIPE)
+            for association in self.associations.values():
+                if peer is not None and self._find(*peer) is not association:
+                    # Linux: the address has to be one of the peer's.
+                    raise failure(errno.EADDRNOTAVAIL)
+                return association
+            if peer is None:
+                raise failure(errno.EPIPE)
+        elif peer is None:
+            association_ = self.associations.get(info.association_id)
+            if association_ is None:
+                raise failure(errno.EPIPE)
+            return association_
+        else:
+            found = self._find(*peer)
+            if found is not None:
+                return found
+            if info.flags & (c.SCTP_EOF | c.SCTP_ABORT):
+                raise failure(errno.EINVAL)
+        settings = self.settings
+        if info.init is not None:
+            settings = settings.copy()
+            apply_initmsg(settings, info.init)
+        return self._associate([peer[0]], peer[1], settings)
+
+    def _send_all(self, data: bytes, info: SendInfo, flags: int) -> int:
+        """SCTP_SENDALL (RFC 6458 section 5.3.2): to every association of a one-to-many socket."""
+        if self.one_to_one:
+            raise failure(errno.EINVAL)
+        for association in list(self.associations.values()):
+            if association.state is State.ESTABLISHED:
+                with contextlib.suppress(BrokenPipeError):
+                    # It may end while the call waits for it, which is no reason to leave out those that follow.
+                    self._send_to(association, data, info, None, flags)
+        return len(data)
+
+    def _send_to(
+        self, association: Association, data: bytes, info: SendInfo, peer: tuple[str, int] | None, flags: int
+    ) -> int:
+        if info.flags & c.SCTP_ABORT:
+            association.abort(data, clock())
+            self._host.kick()
+            return len(data)
+        if data:
+            if association.send_buffered >= self.send_buffer and not self._write_closed:
+                self._await_room(association, flags)
+            if self._error:
+                raise failure(self.take_error())
+            now = clock()
+            message = Message(
+                info.stream_id,
+                info.ppid,
+                data,
+                unordered=bool(info.flags & c.SCTP_UNORDERED),
+                sack_immediately=bool(info.flags & c.SCTP_SACK_IMMEDIATELY),
+                context=info.context,
+                expires_at=now + info.lifetime / 1_000 if info.lifetime else inf,
+                destination=peer[0] if peer and info.flags & c.SCTP_ADDR_OVER else "",
+            )
+            try:
+                association.send(message, now)
+            except ValueError:
+                raise failure(errno.EINVAL) from None
+            except ConnectionError:
+                raise failure(errno.EPIPE) from None
+        if info.flags & c.SCTP_EOF:
+            association.shutdown(clock())
+        if self._host.endpoint.shared.touched:
+            self._host.kick()
+        if association.is_held_back:
+            self._host.poll()
+        self._refresh()
+        return len(data)
+
+    def _await_room(self, association: Association, flags: int) -> None:
+        """The send buffer is full: wait until a good part of it is free, so that the caller isn't woken for every
+        message that
+        is acknowledged."""
+        enough = self.send_buffer * 3 // 4
+
+        def has_room() -> bool:
+            buffered = association.send_buffered
+            if buffered <= enough or association.state is State.CLOSED or self._write_closed:
+                return True
+            return buffered < self.send_buffer and not association.is_progressing
+
+        self._wait(
+            has_room,
+            self._deadline(flags, self.send_timeout),
+        )
+
+    # --- receiving ---
+
+    def recv(self, bufsize: int, flags: int = 0) -> bytes:
+        """The next message, or ``bufsize`` bytes of it; the rest is for the next call. ``b""``: the association has
+        ended."""
+        return self._receive(bufsize, flags)[0]
+
+    def recvfrom(self, bufsize: int, flags: int = 0) -> tuple[bytes, addresses.Address | None]:
+        """As `recv`, with the peer's address; None: the association has ended."""
+        data, arrival, _ = self._receive(bufsize, flags)
+        return data, arrival.address if arrival else None
+
+    def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
+        return self.recvfrom_into(buffer, nbytes, flags)[0]
+
+    def recvfrom_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, addresses.Address | None]:
+        view = writable(buffer)
+        if nbytes < 0 or nbytes > len(view):
+            raise ValueError("nbytes is negative or larger than the buffer")
+        data, address = self.recvfrom(nbytes or len(view), flags)
+        view[: len(data)] = data
+        return len(data), address
+
+    def recvmsg(
+        self, bufsize: int, ancbufsize: int = 0, flags: int = 0
+    ) -> tuple[bytes, list[Ancillary], int, addresses.Address | None]:
+        """``(data, ancdata, msg_flags, address)``, with SCTP_RCVINFO and SCTP_SNDRCV as subscribed to (RFC 6458
+        section 5.3).
+
+        msg_flags: MSG_EOR ends a message, MSG_NOTIFICATION marks a notification, MSG_CTRUNC: ``ancbufsize`` was too
+        small.
+        """
+        data, arrival, msg_flags = self._receive(bufsize, flags)
+        if arrival is None:
+            return data, [], msg_flags, None
+        found: list[tuple[int, CStruct]] = []
+        if arrival.message is not None:
+            if self.wants_rcvinfo:
+                found.append((c.SCTP_RCVINFO, ancillary.rcvinfo(arrival.message, self.receive_context)))
+            if self.wants_sndrcvinfo:
+                found.append((c.SCTP_SNDRCV, ancillary.sndrcvinfo(arrival.message, self.receive_context)))
+        fitting, truncated = ancillary.fit(found, ancbufsize)
+        return data, fitting, msg_flags | (MSG_CTRUNC if truncated else 0), arrival.address
+
+    def recvmsg_into(
+        self, buffers: Iterable[Any], ancbufsize: int = 0, flags: int = 0
+    ) -> tuple[int, list[Ancillary], int, addresses.Address | None]:
+        """As `recvmsg`, into the buffers one after the other."""
+        views = [writable(buffer) for buffer in buffers]
+        data, ancdata, msg_flags, address = self.recvmsg(sum(len(view) for view in views), ancbufsize, flags)
+        rest = data
+        for view in views:
+            here, rest = rest[: len(view)], rest[len(view) :]
+            view[: len(here)] = here
+        return len(data), ancdata, msg_flags, address
+
+    def sctp_recvmsg(self, bufsize: int) -> tuple[bytes, addresses.Address | None, structs.SndRcvInfo, int]:
+        """``(msg, from_addr, sinfo, msg_flags)`` (RFC 6458 section 9.8).
+
+        ``sinfo`` is all zero unless ``sctp_data_io_event`` was subscribed to, and for a notification.
+        """
+        data, arrival, msg_flags = self._receive(bufsize, 0)
+        info = structs.SndRcvInfo()
+        if arrival is not None and arrival.message is not None and self.wants_sndrcvinfo:
+            info = ancillary.sndrcvinfo(arrival.message, self.receive_context)
+        return data, arrival.address if arrival else None, info, msg_flags
+
+    def _receive(self, bufsize: int, flags: int) -> tuple[bytes, Arrival | None, int]:
+        """Bytes of the first arrival, that arrival (None: end of file), and msg_flags."""
+        if bufsize < 0:
+            raise ValueError("negative buffersize in recv")
+        with self._lock:
+            self._check_open()
+            if not self._arrivals:
+                self._await_arrival(flags)
+                if not self._arrivals:
+                    return b"", None, 0
+            peek = bool(flags & MSG_PEEK)
+            data, arrival, msg_flags, ends = self._arrivals.read(bufsize, peek=peek)
+            if not peek:
+                if arrival.message is not None:
+                    whole = len(arrival.data) if ends else 0
+                    self._consumed(arrival.message.association_id, len(data), whole)
+                self._refresh()
+            return data, arrival, msg_flags
+
+    def _await_arrival(self, flags: int) -> None:
+        """Wait for something to read. Returns without it at the end of file; raises the pending error."""
+        if self._listener is not None and self.one_to_one:
+            raise failure(errno.ENOTCONN)
+        if self.one_to_one and not self.associations and not (self._ended or self._error):
+            raise failure(errno.ENOTCONN)
+        self._wait(
+            lambda: bool(self._arrivals or self._ended or self._error), self._deadline(flags, self.receive_timeout)
+        )
+        if not self._arrivals and self._error:
+            raise failure(self.take_error())
+
+    def _consumed(self, id_: int, size: int, whole: int) -> None:
+        """Bytes of an association's message have been read, ``whole`` if that was its last. The association is told
+        when
+        that may open its window: not for each of many small messages."""
+        if id_ != self._taken_of:
+            self._release_window()
+            self._taken_of = id_
+        self._taken += size
+        self._taken_padding += padding_of(whole)
+        if not self._arrivals or self._taken + self._taken_padding >= self.settings.receive_buffer // 8:
+            self._release_window()
+
+    def _release_window(self) -> None:
+        association = self.associations.get(self._taken_of)
+        if association is not None and (self._taken or self._taken_padding):
+            association.released(self._taken, self._taken_padding, clock())
+            if self._host.endpoint.shared.touched:
+                self._host.kick()
+        self._taken = self._taken_padding = 0
+
+    # --- files ---
+
+    def makefile(self, mode: str = "r", buffering: int | None = None, **text: Any) -> Any:
+        """A file over the messages, as `socket.socket.makefile`; boundaries of messages are lost in it."""
+        return make_file(self, mode, buffering, text)
