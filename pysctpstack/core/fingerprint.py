@@ -303,7 +303,6 @@ RULES: dict[type, dict[str, _Rule]] = {
         "size": LEFT_OUT,
         "message": _nested,
         "path": _address,
-        "transmissions": LEFT_OUT,
         "acked": _plain,
         "marked": _plain,
         "missing": _plain,

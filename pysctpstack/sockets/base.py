@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 MSG_PEEK: Final = int(socket.MSG_PEEK)
 MSG_DONTWAIT: Final = int(getattr(socket, "MSG_DONTWAIT", 0x40))
-MSG_TRUNC: Final = int(getattr(socket, "MSG_TRUNC", 0x20))
 MSG_CTRUNC: Final = int(getattr(socket, "MSG_CTRUNC", 0x08))
 MANY: Final = 1 << 30
 

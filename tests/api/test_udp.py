@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import pytest
+from loopback import ipv6, ipv6_works
 
 from pysctpstack.config import Config
 from pysctpstack.core.route import Route
@@ -30,16 +31,6 @@ linux = pytest.mark.skipif(not platform.LINUX, reason="a lever of Linux")
 many_loopback_addresses = pytest.mark.skipif(not platform.LINUX, reason="only Linux answers to all of 127/8")
 
 
-def _ipv6_works() -> bool:
-    try:
-        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
-            sock.bind(("::1", 0))
-    except OSError:
-        return False
-    return True
-
-
-ipv6 = pytest.mark.skipif(not _ipv6_works(), reason="no IPv6 on this host")
 hosts = pytest.mark.parametrize("host", ["127.0.0.1", pytest.param("::1", marks=ipv6)])
 
 LEVER_SETS = {
@@ -513,7 +504,7 @@ def test_an_ephemeral_port_is_the_same_for_both_families(make: Make) -> None:
     udp = make()
     assert udp.port
     assert {sock.getsockname()[1] for sock in udp.sockets} == {udp.port}
-    assert len({sock.family for sock in udp.sockets}) == len(udp.sockets) == (2 if _ipv6_works() else 1)
+    assert len({sock.family for sock in udp.sockets}) == len(udp.sockets) == (2 if ipv6_works() else 1)
     assert not any(sock.getblocking() for sock in udp.sockets)
 
 
@@ -562,7 +553,7 @@ def test_an_ephemeral_port_that_the_other_family_lacks_is_tried_again(
 
 @pytest.mark.parametrize("missing", [socket.AF_INET, pytest.param(socket.AF_INET6, marks=ipv6)])
 def test_a_host_with_one_family_uses_it(make: Make, monkeypatch: pytest.MonkeyPatch, missing: int) -> None:
-    if missing == socket.AF_INET and not _ipv6_works():
+    if missing == socket.AF_INET and not ipv6_works():
         pytest.skip("no other family")
     initialise = socket.socket.__init__
 

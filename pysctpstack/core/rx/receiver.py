@@ -20,6 +20,7 @@ from pysctpstack.errors import PacketError
 from pysctpstack.events import Event, MessageReceived, PartialDeliveryAborted
 from pysctpstack.wire import data, sack
 from pysctpstack.wire.codepoints import DATA_FLAG_B, DATA_FLAG_E, DATA_FLAG_I, DATA_FLAG_U
+from pysctpstack.wire.serial import unwrap32
 
 # What became of a chunk.
 ACCEPTED: Final = 0
@@ -152,7 +153,7 @@ class Receiver:
             return NO_USER_DATA
         tsn, stream_id, ssn, ppid = _unpack(datagram, start)
         map_ = self.tsn_map
-        tsn = map_.unwrap(tsn)
+        tsn = unwrap32(tsn, map_.cumulative)
         self.packet_bytes += size
         if size > self.largest_chunk:
             self.largest_chunk = size
@@ -344,7 +345,7 @@ class Receiver:
         ``streams``: (stream identifier, SSN) of the last message skipped, as on the wire.
         """
         map_ = self.tsn_map
-        tsn = map_.unwrap(new_cumulative_tsn)
+        tsn = unwrap32(new_cumulative_tsn, map_.cumulative)
         if tsn <= map_.cumulative:
             self.ack.immediate = True
             self._count("forward_tsn_old")

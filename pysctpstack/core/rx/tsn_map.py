@@ -30,11 +30,6 @@ class TsnMap:
         self.max_blocks = max_blocks
         self.max_duplicates = max_duplicates
 
-    def unwrap(self, tsn: int) -> int:
-        """The unwrapped TSN nearest to the cumulative one (RFC 1982 arithmetic: RFC 9260 section 1.6)."""
-        offset = (tsn - self.cumulative) & 0xFFFFFFFF
-        return self.cumulative + (offset if offset < 0x80000000 else offset - 0x100000000)
-
     @property
     def largest(self) -> int:
         """The highest TSN received."""

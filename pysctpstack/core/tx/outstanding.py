@@ -19,7 +19,6 @@ class Chunk:
         "size",
         "message",
         "path",
-        "transmissions",
         "acked",
         "marked",
         "missing",
@@ -34,7 +33,6 @@ class Chunk:
         self.message = message
         self.path = path
         """Where it was sent last."""
-        self.transmissions = 1
         self.acked = False
         """By a Gap Ack Block: kept, since the peer may still renege."""
         self.marked = False

@@ -376,7 +376,6 @@ class Sender:
         while chunk is not None and (chunk.size <= room or not (pieces or bundled)):
             heappop(self.marked)
             chunk.marked = False
-            chunk.transmissions += 1
             chunk.path = path
             congestion.flight_size += chunk.size
             self.in_flight += len(chunk.payload)
