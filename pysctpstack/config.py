@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
+
+UDP_PORT_VARIABLE = "PYSCTPSTACK_UDP_PORT"
+REMOTE_UDP_PORT_VARIABLE = "PYSCTPSTACK_REMOTE_UDP_PORT"
 
 
 @dataclass(frozen=True)
@@ -129,3 +133,22 @@ class Config:
             raise ValueError(
                 f"rto_min={self.rto_min}, rto_initial={self.rto_initial} and rto_max={self.rto_max} are not in order"
             )
+
+
+def config_of_environment() -> Config:
+    """That of the default stacks: their UDP ports come from the environment. ValueError: a variable is no port."""
+    config = Config()
+    return replace(
+        config,
+        udp_port=_port_of_environment(UDP_PORT_VARIABLE, config.udp_port),
+        remote_udp_port=_port_of_environment(REMOTE_UDP_PORT_VARIABLE, config.remote_udp_port),
+    )
+
+
+def _port_of_environment(variable: str, default: int) -> int:
+    text = os.environ.get(variable, "")
+    if not text:
+        return default
+    if not text.isdigit() or int(text) > 65_535:
+        raise ValueError(f"{variable}={text!r} is not a UDP port")
+    return int(text)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 
 class Loss(Enum):
@@ -68,8 +69,7 @@ class AssociationClosed:
     association_id: int
 
 
-@dataclass(slots=True)
-class MessageReceived:
+class MessageReceived(NamedTuple):
     """A user message, or a piece of one where ``complete`` is false (partial delivery, RFC 9260 section 6.9).
 
     ``ppid``: the number on the wire. ``ssn``: stream sequence number, 16 bits. ``tsn``, ``cumulative_tsn``: 32

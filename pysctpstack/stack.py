@@ -25,6 +25,7 @@ from pysctpstack.events import (
     AssociationRestarted,
     AssociationUp,
     Event,
+    Loss,
     MessageReceived,
     SendFailed,
 )
@@ -33,8 +34,20 @@ EPHEMERAL_PORTS: Final = range(32_768, 61_000)
 """SCTP ports that unbound sockets get: Linux's range, at random (RFC 6951: two hosts behind a NAT must not meet)."""
 
 
+_LOSS_ERRORS: Final = {
+    Loss.ABORTED: errno.ECONNRESET,
+    Loss.TIMED_OUT: errno.ETIMEDOUT,
+    Loss.REFUSED: errno.ECONNREFUSED,
+    Loss.PROTOCOL: errno.ECONNABORTED,
+    Loss.LOCAL: errno.ECONNABORTED,
+}
+
+
 class Owner(Protocol):
     """Who is told of an association's events: a socket."""
+
+    def on_messages(self, messages: Sequence[MessageReceived]) -> None:
+        """Messages of one association, one or more. Called as `on_event` is."""
 
     def on_event(self, event: Event) -> None:
         """Called with the lock held, in the order of occurrence."""
@@ -58,6 +71,59 @@ class StrongEntropy:
         return secrets.token_bytes(size)
 
 
+class PortTable:
+    """The SCTP ports of one host, and who has bound to which of its addresses."""
+
+    def __init__(self) -> None:
+        self._bound: dict[int, list[str]] = {}
+        """By port: the address of each socket, "" for the wildcard."""
+
+    def reserve(self, port: int, address: str) -> int:
+        """Bind to an SCTP port (0: an ephemeral one). OSError: EADDRINUSE."""
+        if port == 0:
+            port = self._ephemeral()
+        bound = self._bound.setdefault(port, [])
+        if any(other == address or not other or not address for other in bound):
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+        bound.append(address)
+        return port
+
+    def release(self, port: int, address: str) -> None:
+        bound = self._bound[port]
+        bound.remove(address)
+        if not bound:
+            del self._bound[port]
+
+    def _ephemeral(self) -> int:
+        for _ in range(64):
+            port = secrets.choice(EPHEMERAL_PORTS)
+            if port not in self._bound:
+                return port
+        for port in EPHEMERAL_PORTS:
+            if port not in self._bound:
+                return port
+        raise OSError(errno.EADDRINUSE, "no ephemeral SCTP port is free")
+
+
+def errno_of(event: AssociationLost) -> int:
+    """What the user of a lost association is told, as Linux does."""
+    if not event.established and event.loss is Loss.ABORTED:
+        return errno.ECONNREFUSED
+    return _LOSS_ERRORS[event.loss]
+
+
+def discard(event: Event, association: Association) -> None:
+    """What reaches an association that its user has closed."""
+    if isinstance(event, MessageReceived):
+        association.consumed(len(event.data), clock())
+    elif isinstance(event, AssociationUp) and event.accepted:
+        # Whoever listened was dropped a moment ago.
+        association.abort(b"", clock())
+    elif isinstance(event, AssociationRestarted):
+        # RFC 9260 section 5.2.4, A: it is ESTABLISHED again, and nobody is here to close it a second time.
+        association.shutdown(clock())
+
+
 class Host:
     """The part of a stack below its sockets."""
 
@@ -78,8 +144,7 @@ class Host:
         self.listening: dict[int, weakref.ref[Owner]] = {}
         """By SCTP port: who is told of associations that peers set up."""
         self._orphans: deque[Owner] = deque()
-        self._ports: dict[int, list[str]] = {}
-        """Bound SCTP ports: the address of each socket, "" for the wildcard."""
+        self._ports = PortTable()
         self._unfinished = WaitList(self.driver)
         self.lost_after_close = 0
         """Messages that failed after their user had closed the association."""
@@ -98,21 +163,8 @@ class Host:
         """Have UDP sockets and a thread. ``listening``: the configured UDP port is needed, not just any. OSError:
         EADDRINUSE."""
         self.check_open()
-        port = self.config.udp_port
-        if not self.pump.udp:
-            try:
-                self._open(port)
-            except OSError as error:
-                if listening or error.errno != errno.EADDRINUSE:
-                    raise
-                # Peers learn the port from the packets (RFC 6951 section 5.4), so a client can do with any.
-                self._open(0)
-        elif listening and port and not self.pump.has_port(port):
-            self._open(port)
+        self.driver.watch(self.pump.open_configured(listening=listening))
         self.driver.start()
-
-    def _open(self, port: int) -> None:
-        self.driver.watch(self.pump.open(port, self.config.udp_addresses or None))
 
     @property
     def udp_ports(self) -> list[int]:
@@ -127,29 +179,10 @@ class Host:
 
     def reserve_port(self, port: int, address: str) -> int:
         """Bind to an SCTP port (0: an ephemeral one). OSError: EADDRINUSE."""
-        if port == 0:
-            port = self._ephemeral_port()
-        bound = self._ports.setdefault(port, [])
-        if any(other == address or not other or not address for other in bound):
-            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
-        bound.append(address)
-        return port
+        return self._ports.reserve(port, address)
 
     def release_port(self, port: int, address: str) -> None:
-        bound = self._ports[port]
-        bound.remove(address)
-        if not bound:
-            del self._ports[port]
-
-    def _ephemeral_port(self) -> int:
-        for _ in range(64):
-            port = secrets.choice(EPHEMERAL_PORTS)
-            if port not in self._ports:
-                return port
-        for port in EPHEMERAL_PORTS:
-            if port not in self._ports:
-                return port
-        raise OSError(errno.EADDRINUSE, "no ephemeral SCTP port is free")
+        self._ports.release(port, address)
 
     # --- events ---
 
@@ -164,7 +197,11 @@ class Host:
     def _dispatch(self, events: Sequence[Event]) -> None:
         woken: dict[int, Owner] = {}
         ended: list[int] = []
-        for event in events:
+        position, count = 0, len(events)
+        while position < count:
+            event = events[position]
+            first = position
+            position += 1
             id_ = event.association_id
             reference = self.owners.get(id_)
             association = self.endpoint.associations.get(id_)
@@ -174,10 +211,16 @@ class Host:
             if owner is None:
                 self._discard(event, association)
                 continue
-            owner.on_event(event)
+            if event.__class__ is MessageReceived:
+                # Messages come in trains: they are handed over together.
+                while position < count and events[position].__class__ is MessageReceived and events[position][0] == id_:
+                    position += 1
+                owner.on_messages(events[first:position])
+            else:
+                owner.on_event(event)
+                if isinstance(event, (AssociationClosed, AssociationLost)):
+                    ended.append(id_)
             woken[id(owner)] = owner
-            if isinstance(event, (AssociationClosed, AssociationLost)):
-                ended.append(id_)
         for id_ in ended:
             # Not before the whole batch: the messages that failed with the association are reported after it.
             self.owners.pop(id_, None)
@@ -187,16 +230,9 @@ class Host:
             owner.wake()
 
     def _discard(self, event: Event, association: Association | None) -> None:
-        """What reaches an association that its user has closed."""
-        if isinstance(event, MessageReceived) and association is not None:
-            association.consumed(len(event.data), clock())
-        elif isinstance(event, AssociationUp) and event.accepted and association is not None:
-            # Whoever listened was dropped a moment ago.
-            association.abort(b"", clock())
-        elif isinstance(event, AssociationRestarted) and association is not None:
-            # RFC 9260 section 5.2.4, A: it is ESTABLISHED again, and nobody is here to close it a second time.
-            association.shutdown(clock())
-        elif isinstance(event, SendFailed):
+        if association is not None:
+            discard(event, association)
+        if isinstance(event, SendFailed):
             self.lost_after_close += 1
         elif isinstance(event, (AssociationClosed, AssociationLost)):
             self._unfinished.wake()

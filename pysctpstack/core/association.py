@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from math import inf
+from struct import Struct
+from typing import Final
 
 from pysctpstack.core import fingerprint, handshake, heartbeat, output, pmtud, shutdown, timers
 from pysctpstack.core.path import Path
@@ -33,7 +35,6 @@ from pysctpstack.wire.chunks import (
     Shutdown,
 )
 from pysctpstack.wire.extension_chunks import ForwardTsn
-from pysctpstack.wire.packet import split
 
 #: RFC 9260 section 6: DATA is received in these states only; elsewhere it is discarded.
 RECEIVING_STATES = frozenset({State.ESTABLISHED, State.SHUTDOWN_PENDING, State.SHUTDOWN_SENT})
@@ -43,6 +44,16 @@ ACKNOWLEDGED_STATES = frozenset(
 )
 #: RFC 9260 section 9.2: the user's new data is rejected once the association closes.
 ACCEPTING_STATES = frozenset({State.COOKIE_WAIT, State.COOKIE_ECHOED, State.ESTABLISHED})
+
+# In the path of every packet: a global is found faster than an attribute of a module or an Enum.
+_CLOSED: Final = State.CLOSED
+_SHUTDOWN_SENT: Final = State.SHUTDOWN_SENT
+_DATA: Final = cp.DATA
+_SACK: Final = cp.SACK
+_FORWARD_TSN: Final = cp.FORWARD_TSN
+_COMMON_HEADER: Final = 12
+_CHUNK_HEADER: Final = 4
+_unpack_chunk_header = Struct("!BBH").unpack_from
 
 
 class Association:
@@ -88,22 +99,33 @@ class Association:
     # --- the user's verbs (RFC 9260 section 11.1) ---
 
     def send(self, message: Message, now: float) -> None:
-        """Queue a message. ValueError: no such stream, no data, or no 32-bit ppid. ConnectionError: the association
-        closes."""
+        """Queue a message, and send what may leave. Errors as `offer`."""
+        if not self.offer(message):
+            self.push_out(now)
+
+    def offer(self, message: Message) -> bool:
+        """Queue a message. True: nothing leaves before more messages or an acknowledgement have come; otherwise
+        `push_out` has to follow.
+
+        ValueError: no such stream, no data, or no 32-bit ppid. ConnectionError: the association closes.
+        """
         tcb = self.tcb
+        sender = tcb.sender
         if tcb.state not in ACCEPTING_STATES or tcb.shutdown_wanted:
             raise ConnectionError(f"no new messages in the state {tcb.state.value}")
-        if not 0 <= message.stream_id < tcb.sender.outbound_streams:
-            raise ValueError(f"stream {message.stream_id} of {tcb.sender.outbound_streams}")
+        if not 0 <= message.stream_id < sender.outbound_streams:
+            raise ValueError(f"stream {message.stream_id} of {sender.outbound_streams}")
         if not message.data:
             raise ValueError("a message has at least one byte")
         if not 0 <= message.ppid <= 0xFFFFFFFF:
             raise ValueError(f"payload protocol identifier {message.ppid} is no 32-bit number")
-        tcb.sender.push(message)
+        sender.push(message)
         tcb.dry_reported = False
-        if message.expires_at == inf and not message.sack_immediately and tcb.sender.gathers():
-            return
-        tcb.sender.replenish_burst()
+        return message.expires_at == inf and not message.sack_immediately and sender.gathers()
+
+    def push_out(self, now: float) -> None:
+        """After `offer`: send what may leave."""
+        self.tcb.sender.replenish_burst()
         self.finish(now)
 
     def shutdown(self, now: float) -> None:
@@ -156,25 +178,39 @@ class Association:
         """Process a packet whose checksum, verification tag and ports are right. `finish` has to follow the batch."""
         tcb = self.tcb
         tcb.reply_path = path
-        chunks, complete = split(datagram)
-        if not complete:
-            # RFC 9260 section 6.10: a partial chunk is dropped, the chunks before it are processed.
-            tcb.shared.count("partial_chunk")
+        receiver = tcb.receiver
         had_data = False
+        position = _COMMON_HEADER
+        size = len(datagram)
         try:
-            for type_, flags, start, end in chunks:
-                if type_ == cp.DATA:
+            while position + _CHUNK_HEADER <= size:
+                type_, flags, length = _unpack_chunk_header(datagram, position)
+                if type_ == _DATA and tcb.state in RECEIVING_STATES:
+                    after = receiver.take(datagram, position)
+                    if after > position:
+                        had_data = True
+                        tcb.data_path = path
+                        position = after
+                        continue
+                start = position + _CHUNK_HEADER
+                end = position + length
+                if length < _CHUNK_HEADER or end > size:
+                    # RFC 9260 section 6.10: a partial chunk is dropped, the chunks before it are processed.
+                    tcb.shared.count("partial_chunk")
+                    break
+                position = (end + 3) & ~3
+                if type_ == _DATA:
                     if tcb.state not in RECEIVING_STATES:
                         tcb.shared.count("data_in_wrong_state")
                         continue
                     had_data = True
                     tcb.data_path = path
-                    outcome = tcb.receiver.on_data(datagram, flags, start, end)
+                    outcome = receiver.on_data(datagram, flags, start, end)
                     if outcome > rx.DROPPED and not self._refuse_data(outcome, datagram, start):
                         return
-                elif type_ == cp.SACK:
+                elif type_ == _SACK:
                     self._on_sack(datagram, start, end, now)
-                elif type_ == cp.FORWARD_TSN and tcb.forward_tsn:
+                elif type_ == _FORWARD_TSN and tcb.forward_tsn:
                     # RFC 3758 section 3.6: acknowledged as DATA is.
                     had_data = self._on_forward_tsn(datagram, flags, start, end) or had_data
                 else:
@@ -183,24 +219,28 @@ class Association:
                         handler(self, datagram, flags, start, end, now)
                     elif not self._unknown_chunk(type_, datagram, start, end):
                         break
-                if tcb.state is State.CLOSED:
+                if tcb.state is _CLOSED:
                     return
+            else:
+                if position < size:
+                    tcb.shared.count("partial_chunk")
         except PacketError as error:
             # The chunk is not what it claims to be: it and what follows are dropped, what came before is done.
             tcb.shared.count(error.reason)
         if tcb.errors:
             tcb.queue_errors()
-        if tcb.state is State.SHUTDOWN_SENT:
+        closing = tcb.state is _SHUTDOWN_SENT
+        if closing:
             # RFC 9260 section 9.2: whatever the peer sends shows that it is at work.
             shutdown.peer_is_alive(tcb, now)
         if had_data:
-            if tcb.receiver.end_of_packet(now) and tcb.state is not State.SHUTDOWN_SENT:
+            if receiver.end_of_packet(now) and not closing:
                 if tcb.control:
                     # RFC 9260 section 5.1.5, 6: a COOKIE ACK precedes the SACK; other chunks may share the packet.
                     tcb.sack_wanted = True
                 else:
                     output.send_sack(tcb)
-            if tcb.state is State.SHUTDOWN_SENT:
+            if closing:
                 # RFC 9260 section 9.2
                 shutdown.on_data_while_sent(tcb, now)
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from heapq import heappop, heappush
-from ipaddress import ip_address
 from math import inf
 from struct import Struct
+from typing import Any
 
 from pysctpstack.config import Config
 from pysctpstack.core import handshake, heartbeat, ootb, pmtud
@@ -22,7 +22,7 @@ from pysctpstack.core.entropy import Entropy
 from pysctpstack.core.fingerprint import InOrder, Names
 from pysctpstack.core.handshake import CookieResolution
 from pysctpstack.core.path import Path
-from pysctpstack.core.route import Route, RouteTable, is_unicast
+from pysctpstack.core.route import Route, RouteTable, is_unicast_text
 from pysctpstack.core.settings import Settings
 from pysctpstack.core.state import State
 from pysctpstack.core.tcb import Surroundings, Tcb
@@ -35,6 +35,7 @@ from pysctpstack.wire.causes import (
     RestartNewEncapsulationPort,
 )
 from pysctpstack.wire.chunks import Abort, Error, Init, InitAck, ShutdownAck
+from pysctpstack.wire.crc32c import crc32c
 from pysctpstack.wire.packet import HEADER, checksum_ok, encode, split
 from pysctpstack.wire.params import Ipv4Address, Ipv6Address
 
@@ -45,8 +46,16 @@ _COMMON_HEADER = 12
 _SMALLEST_PACKET = 16
 """With the header of one chunk."""
 _SETUP_STATES = (State.COOKIE_WAIT, State.COOKIE_ECHOED)
+_NO_CHECKSUM = bytes(4)
+_CLOSED = State.CLOSED
 _unpack_header = HEADER.unpack_from
+# RFC 9260 Appendix A: the CRC is sent least significant byte first.
+_unpack_checksum = Struct("<I").unpack_from
 _unpack_ports_and_tag = Struct("!HHI").unpack_from
+
+Alarm = tuple[float, int, Any]
+"""(deadline, association id, the next later alarm of the same association that is in the heap, or None). No two of an
+association have the same deadline, so that the first two fields order them."""
 
 
 class Listener:
@@ -110,10 +119,10 @@ class Endpoint:
         self.reply_limit = ootb.ReplyLimit(config.ootb_replies_per_second)
         self.setup_limit = ootb.ReplyLimit(config.setup_replies_per_second)
         self.next_id = FIRST_ASSOCIATION_ID
-        self.deadlines: list[tuple[float, int]] = []
-        """Heap of (deadline, association id). An entry may be early, or late by a newer one: `scheduled` tells
-        which counts."""
-        self.scheduled: dict[int, float] = {}
+        self.deadlines: list[Alarm] = []
+        """Heap. An alarm may be early: its association is asked when it goes off."""
+        self.scheduled: dict[int, Alarm] = {}
+        """The next alarm of each association, by its id."""
 
     @property
     def counters(self) -> dict[str, int]:
@@ -266,22 +275,29 @@ class Endpoint:
         """When `handle_timeout` is due at the latest; ``math.inf``: nothing is scheduled."""
         self._settle()
         while self.deadlines:
-            deadline, id_ = self.deadlines[0]
-            if self.scheduled.get(id_) == deadline:
-                return deadline
+            alarm = self.deadlines[0]
+            if self.scheduled.get(alarm[1]) is alarm:
+                return alarm[0]
+            # Its association has ended.
             heappop(self.deadlines)
         return inf
 
     def handle_timeout(self, now: float) -> None:
         """Run the timers that are due."""
         while self.next_timeout() <= now:
-            _, id_ = heappop(self.deadlines)
-            del self.scheduled[id_]
+            _, id_, later = heappop(self.deadlines)
+            if later is None:
+                del self.scheduled[id_]
+            else:
+                self.scheduled[id_] = later
             association = self.associations[id_]
-            # The entry may be early: timers that were put off left it behind.
-            if association.next_timeout() <= now:
+            # Timers that were put off leave their alarm behind.
+            deadline = association.next_timeout()
+            if deadline <= now:
                 association.handle_timeout(now)
-            self.shared.touched.add(id_)
+                self.shared.touched.add(id_)
+            else:
+                self._schedule(id_, deadline)
 
     def _settle(self) -> None:
         """Forget associations that have ended, and note the deadlines of those that have changed."""
@@ -298,44 +314,69 @@ class Endpoint:
             if association.tcb.unindexed:
                 association.tcb.unindexed = False
                 self._index_addresses(association)
-            deadline = association.next_timeout()
-            if deadline < self.scheduled.get(id_, inf):
-                self.scheduled[id_] = deadline
-                heappush(self.deadlines, (deadline, id_))
+            self._schedule(id_, association.next_timeout())
         touched.clear()
+
+    def _schedule(self, id_: int, deadline: float) -> None:
+        """See to it that an alarm goes off by the deadline. One that is earlier stays: most timers are put off or
+        stopped long before they are due, and then the heap is left alone."""
+        alarm = self.scheduled.get(id_)
+        if deadline < (inf if alarm is None else alarm[0]):
+            alarm = self.scheduled[id_] = (deadline, id_, alarm)
+            heappush(self.deadlines, alarm)
 
     # --- packets ---
 
     def receive_datagrams(self, batch: Sequence[tuple[Route, bytes]], now: float) -> None:
         """Process what a receive call brought. Whatever the bytes: no exception, and every discard is counted."""
-        by_tag = self.by_tag
         received: dict[int, Association] = {}
+        # Most packets come from where the one before came: what was found out for that one holds for them.
+        last_route: Route | None = None
+        last_header = b""
+        header_crc = 0
+        known: tuple[Association, Tcb, Path] | None = None
         for route, datagram in batch:
             if len(datagram) < _SMALLEST_PACKET and self._is_empty(datagram):
                 continue
-            if not checksum_ok(datagram):
+            header = datagram[:8]
+            if header != last_header:
+                header_crc = crc32c(header + _NO_CHECKSUM)
+                last_header = header
+                last_route = None
+            # RFC 9260 section 6.8: computed with zeros in the checksum's place. A slice is cheaper than a view.
+            if crc32c(datagram[_COMMON_HEADER:], header_crc) != _unpack_checksum(datagram, 8)[0]:
                 self.shared.count("bad_checksum")
                 continue
-            source_port, destination_port, tag, _ = _unpack_header(datagram)
-            association = by_tag.get(tag)
-            if association is not None:
-                tcb = association.tcb
-                path = tcb.paths.by_address.get(route.peer)
-                if (
-                    path is not None
-                    and tcb.peer_port == source_port
-                    and tcb.local_port == destination_port
-                    and datagram[12:13] != _COOKIE_ECHO
-                    and tcb.state is not State.CLOSED
-                ):
+            if route is not last_route:
+                source_port, destination_port, tag, _ = _unpack_header(datagram)
+                known = self._addressee(route, source_port, destination_port, tag)
+                last_route = route
+            if known is not None:
+                association, tcb, path = known
+                if tcb.state is not _CLOSED and datagram[12] != cp.COOKIE_ECHO:
                     if route is not path.route and route.port != path.route.port:
                         self._learn_port(tcb, path, route, now)
                     association.receive(datagram, path, now)
                     received[tcb.association_id] = association
                     continue
             self._receive_slowly(route, datagram, source_port, destination_port, tag, received, now)
+            # That may have begun, restarted or ended an association.
+            last_route = None
         for association in received.values():
             association.finish(now)
+
+    def _addressee(
+        self, route: Route, source_port: int, destination_port: int, tag: int
+    ) -> tuple[Association, Tcb, Path] | None:
+        """The association whose tag, ports and addresses a packet has."""
+        association = self.by_tag.get(tag)
+        if association is None:
+            return None
+        tcb = association.tcb
+        path = tcb.paths.by_address.get(route.peer)
+        if path is None or tcb.peer_port != source_port or tcb.local_port != destination_port:
+            return None
+        return association, tcb, path
 
     def _is_empty(self, datagram: bytes) -> bool:
         """Whether a packet without room for a chunk is dropped here; one out of the blue takes the usual way."""
@@ -373,7 +414,7 @@ class Endpoint:
             # RFC 9260 section 3.1: port 0 is not used.
             self.shared.count("port_0")
             return
-        if not is_unicast(ip_address(route.peer.partition("%")[0])):
+        if not is_unicast_text(route.peer):
             # RFC 9260 section 8.4, 1
             self.shared.count("non_unicast_source")
             return
@@ -622,6 +663,9 @@ class Endpoint:
             self._answer_setup(route, ports, cookie.peer_tag, _NO_ROOM, now)
             return None
         listener.room -= 1
+        if cookie.route == route:
+            # The driver has one object for all associations with that host.
+            cookie.route = route
         tcb = handshake.tcb_of_cookie(
             cookie, listener.settings.copy(), self.shared, self._new_id(), listener.local_addresses
         )

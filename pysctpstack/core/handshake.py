@@ -257,6 +257,8 @@ def _known_sources(tcb: Tcb) -> tuple[str, ...]:
 
 
 def _add_paths(tcb: Tcb, addresses: list[str]) -> None:
+    if not addresses and len(tcb.paths) == 1:
+        return
     primary = tcb.paths.primary
     known = _known_sources(tcb)
     for path in tcb.paths:
@@ -267,7 +269,7 @@ def _add_paths(tcb: Tcb, addresses: list[str]) -> None:
             local = source_for(known, address, tcb.shared.route_table)
             if known and not local:
                 tcb.shared.count("peer_address_without_source")
-                tcb.left_out.add(address)
+                tcb.left_out |= {address}
                 continue
             route = Route(address, primary.route.port, local, primary.route.local_port)
             # Section 5.4, 3: proven by a HEARTBEAT before anything else goes there.

@@ -7,7 +7,7 @@ from pysctpstack.core.route import Fragmentable
 from pysctpstack.core.state import State
 from pysctpstack.core.tcb import Tcb
 from pysctpstack.core.timers import DELAYED_SACK
-from pysctpstack.wire.packet import encode
+from pysctpstack.wire.packet import HEADER, encode
 
 #: RFC 9260 section 6: user data is transmitted in these states only.
 DATA_STATES = frozenset({State.ESTABLISHED, State.SHUTDOWN_PENDING, State.SHUTDOWN_RECEIVED})
@@ -73,7 +73,10 @@ def flush(tcb: Tcb, now: float) -> None:
             pieces.append(chunk)
             size += len(chunk)
         next_packet = tcb.sender.next_packet
+        header = HEADER.pack(local_port, peer_port, tcb.peer_tag, 0)
         while True:
+            if not pieces:
+                tcb.sender.send_train(now, header, out)
             packet = next_packet(now, size, path)
             if packet is None:
                 break

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import NamedTuple, Protocol
 
 
@@ -41,6 +42,12 @@ _BROADCAST = IPv4Address("255.255.255.255")
 def is_unicast(ip: IPv4Address | IPv6Address) -> bool:
     """Whether an address can be that of one host."""
     return not (ip.is_multicast or ip.is_unspecified or ip == _BROADCAST)
+
+
+@lru_cache(maxsize=4_096)
+def is_unicast_text(address: str) -> bool:
+    """As `is_unicast`, of an address as routes have it. Each set-up asks twice, mostly of hosts that it knows."""
+    return is_unicast(ip_address(address.partition("%")[0]))
 
 
 class RouteTable(Protocol):

@@ -160,7 +160,7 @@ class Tcb:
         """Control chunks that wait for the next packet; None: to the current path."""
         self.errors: dict[int, bytes] = {}
         """Error causes of the packet at hand, each reported once; the keys only tell them apart."""
-        self.left_out: set[str] = set()
+        self.left_out: frozenset[str] = frozenset()
         """Addresses that the peer listed and that can't be used from here: no paths, and not new either."""
         self.unindexed = False
         """Addresses have been added that the endpoint does not know yet."""

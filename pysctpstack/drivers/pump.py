@@ -60,6 +60,23 @@ class Pump:
             self._readers[sock] = udp
         return list(udp.sockets)
 
+    def open_configured(self, *, listening: bool) -> list[socket.socket]:
+        """Have the UDP port that the configuration names, or, unless it is ``listening`` that needs it, any other when
+        that is taken. The sockets that are new; OSError: EADDRINUSE."""
+        port = self.config.udp_port
+        addresses = self.config.udp_addresses or None
+        if not self.udp:
+            try:
+                return self.open(port, addresses)
+            except OSError as error:
+                if listening or error.errno != errno.EADDRINUSE:
+                    raise
+                # Peers learn the port from the packets (RFC 6951 section 5.4), so a client can do with any.
+                return self.open(0, addresses)
+        if listening and port and not self.has_port(port):
+            return self.open(port, addresses)
+        return []
+
     def has_port(self, port: int) -> bool:
         return any(udp.port == port for udp in self.udp)
 

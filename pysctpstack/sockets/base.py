@@ -12,7 +12,7 @@ import socket
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import inf
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
@@ -26,12 +26,12 @@ from pysctpstack.core.state import State
 from pysctpstack.drivers import routes
 from pysctpstack.drivers.pump import clock
 from pysctpstack.sockets import addresses
-from pysctpstack.sockets.inbox import Arrival, Inbox
+from pysctpstack.sockets.inbox import Inbox, Notice
 from pysctpstack.sockets.notifications import notifications
 from pysctpstack.sockets.options import OPTIONS
 from pysctpstack.sockets.readiness import Readiness
 from pysctpstack.sockets.values import failure, shaped
-from pysctpstack.stack import Host
+from pysctpstack.stack import Host, errno_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -42,13 +42,6 @@ MSG_CTRUNC: Final = int(getattr(socket, "MSG_CTRUNC", 0x08))
 MANY: Final = 1 << 30
 
 SETTING_UP: Final = frozenset({State.COOKIE_WAIT, State.COOKIE_ECHOED})
-_LOSS_ERRORS: Final = {
-    events.Loss.ABORTED: errno.ECONNRESET,
-    events.Loss.TIMED_OUT: errno.ETIMEDOUT,
-    events.Loss.REFUSED: errno.ECONNREFUSED,
-    events.Loss.PROTOCOL: errno.ECONNABORTED,
-    events.Loss.LOCAL: errno.ECONNABORTED,
-}
 
 
 class BaseSocket:
@@ -93,6 +86,8 @@ class BaseSocket:
         """Options of SOL_SOCKET that are remembered and change nothing here."""
         self.associations: dict[int, Association] = {}
         """By association id."""
+        self._direct: Association | None = None
+        """Of a one-to-one socket: the association, as long as nothing forbids to send on it."""
         self._host = host
         self._lock = host.lock
         self._waits = host.waits()
@@ -115,7 +110,7 @@ class BaseSocket:
         self._closed = False
         self._makefile_references = 0
         self._peer_addresses: dict[int, addresses.Address] = {}
-        """As shown with messages, by association id."""
+        """As shown with messages, by association id: those of associations that have messages here, or had lately."""
         self._taken_of = 0
         self._taken = self._taken_padding = 0
         """What has been read of one association's messages and not been told to it."""
@@ -143,14 +138,17 @@ class BaseSocket:
 
     # --- events (with the lock held, by the host) ---
 
+    def on_messages(self, messages: Sequence[events.MessageReceived]) -> None:
+        id_ = messages[0].association_id
+        if id_ not in self._peer_addresses:
+            if not self._arrivals:
+                # All has been read of those that have ended since.
+                for gone in self._peer_addresses.keys() - self.associations.keys() - {self._taken_of}:
+                    del self._peer_addresses[gone]
+            self._peer_addresses[id_] = self._address_of(id_)
+        self._arrivals.arrivals.extend(messages)
+
     def on_event(self, event: events.Event) -> None:
-        if isinstance(event, events.MessageReceived):
-            id_ = event.association_id
-            address = self._peer_addresses.get(id_)
-            if address is None:
-                address = self._peer_addresses[id_] = self._address_of(id_)
-            self._arrivals.append(Arrival(event.data, event, address))
-            return
         id_ = event.association_id
         if isinstance(event, events.AssociationUp):
             if event.accepted and self.one_to_one and id_ not in self.associations:
@@ -168,10 +166,10 @@ class BaseSocket:
         if self.subscribed:
             address = self._address_of(id_)
             for data in notifications(event, self.subscribed, self._show_peer):
-                self._arrivals.append(Arrival(data, None, address))
+                self._arrivals.arrivals.append(Notice(data, address))
         if isinstance(event, (events.AssociationLost, events.AssociationClosed)):
             self.associations.pop(id_, None)
-            self._peer_addresses.pop(id_, None)
+            self._direct = None
 
     def wake(self) -> None:
         self._waits.wake()
@@ -205,12 +203,13 @@ class BaseSocket:
         self._host.owners[id_] = weakref.ref(self)
         if self.one_to_one:
             self._peer = (association.tcb.paths.primary.address, association.tcb.peer_port)
+            if not self._write_closed:
+                self._direct = association
 
     def _association_ended(self, event: events.AssociationLost | events.AssociationClosed) -> None:
         error = 0
         if isinstance(event, events.AssociationLost):
-            refused = not event.established and event.loss is events.Loss.ABORTED
-            error = errno.ECONNREFUSED if refused else _LOSS_ERRORS[event.loss]
+            error = errno_of(event)
         if event.association_id in self._outcomes:
             self._outcomes[event.association_id] = error
         if not self.one_to_one:
@@ -256,7 +255,7 @@ class BaseSocket:
     def report(self, event: events.Event) -> None:
         """Queue the notification of something that no packet and no timer brought about."""
         for data in notifications(event, self.subscribed, self._show_peer):
-            self._arrivals.append(Arrival(data, None, self._address_of(event.association_id)))
+            self._arrivals.arrivals.append(Notice(data, self._address_of(event.association_id)))
         self.wake()
 
     def _refresh(self) -> None:
@@ -445,6 +444,7 @@ class BaseSocket:
                 raise failure(errno.ENOTCONN)
             if how != socket.SHUT_RD:
                 self._write_closed = True
+                self._direct = None
                 for association in list(self.associations.values()):
                     association.shutdown(clock())
                 self._host.kick()
@@ -474,9 +474,11 @@ class BaseSocket:
     def leave(self, lock: threading.Lock) -> None:
         """In a forked child: the parent's lock may be held by a thread that is not here."""
         self._lock = lock
+        self._direct = None
 
     def _close(self) -> None:
         self._closed = True
+        self._direct = None
         self._host.sockets.discard(self)
         ending = list(self.associations.values())
         if not self._host.closed:

@@ -16,15 +16,12 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 
 from pysctpstack import constants as c
-from pysctpstack.config import Config
+from pysctpstack.config import Config, config_of_environment
 from pysctpstack.core.statistics import AssociationStatistics
 from pysctpstack.drivers.pump import clock
 from pysctpstack.drivers.udp import UdpCounters
 from pysctpstack.sockets.transferring import SctpSocket
 from pysctpstack.stack import Host
-
-UDP_PORT_VARIABLE = "PYSCTPSTACK_UDP_PORT"
-REMOTE_UDP_PORT_VARIABLE = "PYSCTPSTACK_REMOTE_UDP_PORT"
 
 
 @dataclass(frozen=True)
@@ -116,26 +113,8 @@ def default_stack() -> Stack:
     global _default
     with _default_lock:
         if _default is None or _default._host.closed:
-            _default = Stack(_config_of_environment())
+            _default = Stack(config_of_environment())
         return _default
-
-
-def _config_of_environment() -> Config:
-    config = Config()
-    return replace(
-        config,
-        udp_port=_port_of_environment(UDP_PORT_VARIABLE, config.udp_port),
-        remote_udp_port=_port_of_environment(REMOTE_UDP_PORT_VARIABLE, config.remote_udp_port),
-    )
-
-
-def _port_of_environment(variable: str, default: int) -> int:
-    text = os.environ.get(variable, "")
-    if not text:
-        return default
-    if not text.isdigit() or int(text) > 65_535:
-        raise ValueError(f"{variable}={text!r} is not a UDP port")
-    return int(text)
 
 
 def _at_exit() -> None:

@@ -13,58 +13,54 @@ from pysctpstack.sockets import addresses
 MSG_EOR: Final = int(getattr(socket, "MSG_EOR", c.MSG_EOR))
 
 
-class Arrival:
-    """Something to be read."""
+class Notice:
+    """A notification to be read: its bytes, and the address of the association's peer."""
 
-    __slots__ = ("data", "message", "address")
+    __slots__ = ("data", "address")
 
-    def __init__(self, data: bytes, message: MessageReceived | None, address: addresses.Address) -> None:
+    def __init__(self, data: bytes, address: addresses.Address) -> None:
         self.data = data
-        self.message = message
-        """None: a notification."""
         self.address = address
 
 
 class Inbox:
-    __slots__ = ("_arrivals", "_offset")
+    """``arrivals``: what is to be read, a message as the core reported it. ``offset``: bytes of the first that have
+    been read."""
+
+    __slots__ = ("arrivals", "offset")
 
     def __init__(self) -> None:
-        self._arrivals: deque[Arrival] = deque()
-        self._offset = 0
-        """Bytes of the first arrival that have been read."""
+        self.arrivals: deque[MessageReceived | Notice] = deque()
+        self.offset = 0
 
     def __bool__(self) -> bool:
-        return bool(self._arrivals)
-
-    def append(self, arrival: Arrival) -> None:
-        self._arrivals.append(arrival)
+        return bool(self.arrivals)
 
     @property
     def has_messages(self) -> bool:
-        return any(arrival.message is not None for arrival in self._arrivals)
+        return any(type(arrival) is MessageReceived for arrival in self.arrivals)
 
-    def read(self, size: int, *, peek: bool) -> tuple[bytes, Arrival, int, bool]:
+    def read(self, size: int, *, peek: bool) -> tuple[bytes, MessageReceived | Notice, int, bool]:
         """At most ``size`` bytes of the first arrival, that arrival, its msg_flags, and whether this is its end.
 
         With ``peek`` all of it stays to be read. There must be something.
         """
-        arrival = self._arrivals[0]
-        message = arrival.message
+        arrival = self.arrivals[0]
         data = arrival.data
-        if self._offset or len(data) > size:
-            data = data[self._offset : self._offset + size]
-        end = self._offset + len(data)
+        if self.offset or len(data) > size:
+            data = data[self.offset : self.offset + size]
+        end = self.offset + len(data)
         ends = end == len(arrival.data)
-        flags = 0 if message is not None else c.MSG_NOTIFICATION
-        if ends and (message is None or message.complete):
+        flags = c.MSG_NOTIFICATION if type(arrival) is Notice else 0
+        if ends and (type(arrival) is Notice or arrival.complete):
             flags |= MSG_EOR
         if not peek:
             if ends:
-                self._arrivals.popleft()
+                self.arrivals.popleft()
                 end = 0
-            self._offset = end
+            self.offset = end
         return data, arrival, flags, ends
 
     def clear(self) -> None:
-        self._arrivals.clear()
-        self._offset = 0
+        self.arrivals.clear()
+        self.offset = 0

@@ -10,24 +10,27 @@ import errno
 import socket
 from collections.abc import Iterable
 from math import inf
-from typing import Any
+from typing import Any, Final
 
 from pysctpstack import constants as c
 from pysctpstack import structs
 from pysctpstack.core.association import Association
-from pysctpstack.core.rx.reassembly import padding_of
+from pysctpstack.core.rx.reassembly import MIN_CHARGE, padding_of
 from pysctpstack.core.state import State
 from pysctpstack.core.tx.send_queue import Message
 from pysctpstack.drivers.pump import clock
+from pysctpstack.events import MessageReceived
 from pysctpstack.sockets import addresses, ancillary
 from pysctpstack.sockets.ancillary import Ancillary, SendInfo
 from pysctpstack.sockets.associating import AssociatingSocket
 from pysctpstack.sockets.base import MSG_CTRUNC, MSG_PEEK
 from pysctpstack.sockets.files import make_file
-from pysctpstack.sockets.inbox import Arrival
+from pysctpstack.sockets.inbox import MSG_EOR, Notice
 from pysctpstack.sockets.options import apply_initmsg
 from pysctpstack.sockets.values import as_int, failure, message_of, writable
 from pysctpstack.structs.layout import CStruct
+
+_DEFAULT: Final = SendInfo()
 
 
 class SctpSocket(AssociatingSocket):
@@ -42,18 +45,18 @@ class SctpSocket(AssociatingSocket):
 
     def send(self, data: Any, flags: int = 0) -> int:
         """Send one message on stream 0. Returns its length: a message is sent whole or not at all."""
-        return self._send(message_of(data), SendInfo(), None, flags)
+        return self._send(message_of(data), _DEFAULT, None, flags)
 
     def sendall(self, data: Any, flags: int = 0) -> None:
         """As `send`."""
-        self._send(message_of(data), SendInfo(), None, flags)
+        self._send(message_of(data), _DEFAULT, None, flags)
 
     def sendto(self, data: Any, *args: Any) -> int:
         """``sendto(data, [flags,] address)``: a one-to-many socket sets up the association if there is none."""
         if not 1 <= len(args) <= 2:
             raise TypeError(f"sendto() takes 2 or 3 arguments ({1 + len(args)} given)")
         flags = as_int(args[0]) if len(args) == 2 else 0
-        return self._send(message_of(data), SendInfo(), args[-1], flags)
+        return self._send(message_of(data), _DEFAULT, args[-1], flags)
 
     def sendmsg(
         self,
@@ -92,6 +95,21 @@ class SctpSocket(AssociatingSocket):
     def _send(self, data: bytes, info: SendInfo, to: object, flags: int) -> int:
         peer = None if to is None else addresses.resolve(to, self.family)
         with self._lock:
+            association = self._direct
+            if association is not None and peer is None and not (flags or info.flags or info.lifetime):
+                # One more message of the usual kind on a connected socket.
+                size = len(data)
+                if 0 < size <= self.send_buffer > association.send_buffered and not self._host.closed:
+                    try:
+                        if association.offer(Message(info.stream_id, info.ppid, data, info.context)):
+                            return size
+                    except ValueError:
+                        raise failure(errno.EINVAL) from None
+                    except ConnectionError:
+                        raise failure(errno.EPIPE) from None
+                    association.push_out(clock())
+                    self._sent(association)
+                    return size
             self._check_open()
             if self._error:
                 raise failure(self.take_error())
@@ -166,9 +184,9 @@ class SctpSocket(AssociatingSocket):
                 info.stream_id,
                 info.ppid,
                 data,
+                info.context,
                 unordered=bool(info.flags & c.SCTP_UNORDERED),
                 sack_immediately=bool(info.flags & c.SCTP_SACK_IMMEDIATELY),
-                context=info.context,
                 expires_at=now + info.lifetime / 1_000 if info.lifetime else inf,
                 destination=peer[0] if peer and info.flags & c.SCTP_ADDR_OVER else "",
             )
@@ -180,12 +198,15 @@ class SctpSocket(AssociatingSocket):
                 raise failure(errno.EPIPE) from None
         if info.flags & c.SCTP_EOF:
             association.shutdown(clock())
+        self._sent(association)
+        return len(data)
+
+    def _sent(self, association: Association) -> None:
         if self._host.endpoint.shared.touched:
             self._host.kick()
         if association.is_held_back:
             self._host.poll()
         self._refresh()
-        return len(data)
 
     def _await_room(self, association: Association, flags: int) -> None:
         """The send buffer is full: wait until a good part of it is free, so that the caller isn't woken for every
@@ -214,7 +235,7 @@ class SctpSocket(AssociatingSocket):
     def recvfrom(self, bufsize: int, flags: int = 0) -> tuple[bytes, addresses.Address | None]:
         """As `recv`, with the peer's address; None: the association has ended."""
         data, arrival, _ = self._receive(bufsize, flags)
-        return data, arrival.address if arrival else None
+        return data, self._source_of(arrival)
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
         return self.recvfrom_into(buffer, nbytes, flags)[0]
@@ -240,13 +261,13 @@ class SctpSocket(AssociatingSocket):
         if arrival is None:
             return data, [], msg_flags, None
         found: list[tuple[int, CStruct]] = []
-        if arrival.message is not None:
+        if isinstance(arrival, MessageReceived):
             if self.wants_rcvinfo:
-                found.append((c.SCTP_RCVINFO, ancillary.rcvinfo(arrival.message, self.receive_context)))
+                found.append((c.SCTP_RCVINFO, ancillary.rcvinfo(arrival, self.receive_context)))
             if self.wants_sndrcvinfo:
-                found.append((c.SCTP_SNDRCV, ancillary.sndrcvinfo(arrival.message, self.receive_context)))
+                found.append((c.SCTP_SNDRCV, ancillary.sndrcvinfo(arrival, self.receive_context)))
         fitting, truncated = ancillary.fit(found, ancbufsize)
-        return data, fitting, msg_flags | (MSG_CTRUNC if truncated else 0), arrival.address
+        return data, fitting, msg_flags | (MSG_CTRUNC if truncated else 0), self._source_of(arrival)
 
     def recvmsg_into(
         self, buffers: Iterable[Any], ancbufsize: int = 0, flags: int = 0
@@ -267,28 +288,59 @@ class SctpSocket(AssociatingSocket):
         """
         data, arrival, msg_flags = self._receive(bufsize, 0)
         info = structs.SndRcvInfo()
-        if arrival is not None and arrival.message is not None and self.wants_sndrcvinfo:
-            info = ancillary.sndrcvinfo(arrival.message, self.receive_context)
-        return data, arrival.address if arrival else None, info, msg_flags
+        if self.wants_sndrcvinfo and isinstance(arrival, MessageReceived):
+            info = ancillary.sndrcvinfo(arrival, self.receive_context)
+        return data, self._source_of(arrival), info, msg_flags
 
-    def _receive(self, bufsize: int, flags: int) -> tuple[bytes, Arrival | None, int]:
+    def _source_of(self, arrival: MessageReceived | Notice | None) -> addresses.Address | None:
+        """The peer that something came from; None: the association has ended."""
+        if isinstance(arrival, MessageReceived):
+            return self._peer_addresses[arrival.association_id]
+        return arrival.address if arrival is not None else None
+
+    def _receive(self, bufsize: int, flags: int) -> tuple[bytes, MessageReceived | Notice | None, int]:
         """Bytes of the first arrival, that arrival (None: end of file), and msg_flags."""
-        if bufsize < 0:
-            raise ValueError("negative buffersize in recv")
         with self._lock:
+            inbox = self._arrivals
+            arrivals = inbox.arrivals
+            if arrivals and not (flags or inbox.offset or self._host.closed):
+                # A whole message, as usual.
+                first = arrivals[0]
+                if first.__class__ is MessageReceived:
+                    data = first.data
+                    size = len(data)
+                    if size <= bufsize:
+                        arrivals.popleft()
+                        if first.association_id != self._taken_of:
+                            self._release_window()
+                            self._taken_of = first.association_id
+                        self._taken += size
+                        if size < MIN_CHARGE:
+                            self._taken_padding += MIN_CHARGE - size
+                        if not arrivals:
+                            self._all_read()
+                        elif self._taken + self._taken_padding >= self.settings.receive_buffer >> 3:
+                            self._release_window()
+                        return data, first, MSG_EOR if first.complete else 0
             self._check_open()
-            if not self._arrivals:
+            if bufsize < 0:
+                raise ValueError("negative buffersize in recv")
+            if not arrivals:
                 self._await_arrival(flags)
-                if not self._arrivals:
+                if not arrivals:
                     return b"", None, 0
             peek = bool(flags & MSG_PEEK)
-            data, arrival, msg_flags, ends = self._arrivals.read(bufsize, peek=peek)
+            data, arrival, msg_flags, ends = inbox.read(bufsize, peek=peek)
             if not peek:
-                if arrival.message is not None:
-                    whole = len(arrival.data) if ends else 0
-                    self._consumed(arrival.message.association_id, len(data), whole)
-                self._refresh()
+                if isinstance(arrival, MessageReceived):
+                    self._consumed(arrival.association_id, len(data), len(arrival.data) if ends else 0)
+                if not arrivals:
+                    self._all_read()
             return data, arrival, msg_flags
+
+    def _all_read(self) -> None:
+        self._release_window()
+        self._refresh()
 
     def _await_arrival(self, flags: int) -> None:
         """Wait for something to read. Returns without it at the end of file; raises the pending error."""
@@ -311,7 +363,7 @@ class SctpSocket(AssociatingSocket):
             self._taken_of = id_
         self._taken += size
         self._taken_padding += padding_of(whole)
-        if not self._arrivals or self._taken + self._taken_padding >= self.settings.receive_buffer // 8:
+        if self._taken + self._taken_padding >= self.settings.receive_buffer // 8:
             self._release_window()
 
     def _release_window(self) -> None:

@@ -9,7 +9,7 @@ from struct import Struct
 
 from pysctpstack.wire.tlv import PADDING
 
-__all__ = ["FIELDS", "HEADER_SIZE", "PADDING", "encode_header"]
+__all__ = ["CHUNK", "FIELDS", "HEADER_SIZE", "PADDING", "encode_header"]
 
 #: Bytes before the user data, the chunk header included.
 HEADER_SIZE = 16
@@ -17,7 +17,10 @@ HEADER_SIZE = 16
 #: TSN, stream identifier, SSN, PPID at the start of the chunk's value; the user data follows.
 FIELDS = Struct("!IHHI")
 
-_pack = Struct("!BBHIHHI").pack
+#: A whole chunk up to the user data: type, flags, length, and the fields above.
+CHUNK = Struct("!BBHIHHI")
+
+_pack = CHUNK.pack
 
 
 def encode_header(flags: int, payload_length: int, tsn: int, stream_id: int, ssn: int, ppid: int) -> bytes:

@@ -20,7 +20,8 @@ HEADER_SIZE = 12
 
 _unpack_chunk_header = Struct("!BBH").unpack_from
 _unpack_checksum = Struct("<I").unpack_from
-_pack_checksum = Struct("<I").pack
+#: The checksum field: RFC 9260 Appendix A has the CRC sent least significant byte first.
+pack_checksum = Struct("<I").pack
 
 
 def decode_header(datagram: bytes) -> tuple[int, int, int, int]:
@@ -71,7 +72,7 @@ def encode(source_port: int, destination_port: int, verification_tag: int, chunk
     """
     header = HEADER.pack(source_port, destination_port, verification_tag, 0)
     body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-    return b"".join((header[:8], _pack_checksum(crc32c(body, crc32c(header))), body))
+    return b"".join((header[:8], pack_checksum(crc32c(body, crc32c(header))), body))
 
 
 @dataclass(slots=True)

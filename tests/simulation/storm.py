@@ -307,7 +307,7 @@ class Storm:
         if life.begun is not None:
             begun = life.begun
             assert (event.ppid, event.stream_id, event.ssn) == (begun.ppid, begun.stream_id, begun.ssn)
-            event = replace(event, data=begun.data + event.data)
+            event = event._replace(data=begun.data + event.data)
         life.begun = None if event.complete else event
         if not event.complete:
             return

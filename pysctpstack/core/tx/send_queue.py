@@ -33,10 +33,10 @@ class Message:
         stream_id: int,
         ppid: int,
         data: bytes,
+        context: int = 0,
         *,
         unordered: bool = False,
         sack_immediately: bool = False,
-        context: int = 0,
         expires_at: float = inf,
         destination: str = "",
     ) -> None:

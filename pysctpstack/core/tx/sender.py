@@ -14,12 +14,15 @@ from math import inf
 from typing import Final
 
 from pysctpstack.core.path import COMMON_HEADER, Path, Paths, PathState
+from pysctpstack.core.route import Route
 from pysctpstack.core.settings import Settings
 from pysctpstack.core.tx.outstanding import Chunk, Outstanding
 from pysctpstack.core.tx.partial_reliability import PartialReliability
 from pysctpstack.core.tx.send_queue import Message, SendQueue
 from pysctpstack.wire import data
 from pysctpstack.wire.codepoints import DATA_FLAG_B, DATA_FLAG_E, DATA_FLAG_I, DATA_FLAG_U
+from pysctpstack.wire.crc32c import crc32c
+from pysctpstack.wire.packet import pack_checksum
 
 MAX_OUTSTANDING: Final = 65_535
 """TSNs in flight: as far as Gap Ack Blocks reach (section 3.3.4), and below the limit on messages of a stream
@@ -339,6 +342,113 @@ class Sender:
             return self._retransmission(chunk, now, room_used, used_path)
         self.fast_retransmit = False
         return self._new_data(now, room_used, used_path)
+
+    def send_train(self, now: float, header: bytes, out: list[tuple[Route, bytes]]) -> None:
+        """Append the packets of the usual case to ``out``: new data to the current path, nothing marked, and windows
+        that stay open beyond it. `next_packet` goes on from there: it decides all else.
+
+        ``header``: the common header with zeros for its checksum.
+        """
+        queue = self.queue
+        messages = queue.messages
+        if not messages or self.probe_allowed or self._first_marked() is not None:
+            return
+        path = self.paths.current()
+        congestion = path.congestion
+        flight = congestion.flight_size
+        if congestion.collapsed or not flight:
+            return
+        self.fast_retransmit = False
+        max_payload = self.max_payload()
+        packet_room = path.packet_size - COMMON_HEADER
+        enough_rwnd = packet_room + max_payload
+        cwnd = congestion.cwnd
+        outstanding = self.outstanding
+        next_ssn = self.next_ssn
+        route = path.route
+        ports_and_tag = header[:8]
+        header_crc = crc32c(header)
+        does_not_wait = self.no_delay or self.urge_sack
+        end_flags = DATA_FLAG_E | DATA_FLAG_I if self.urge_sack else DATA_FLAG_E
+        burst = self.burst
+        rwnd = self.rwnd
+        queued = queue.size
+        tsn = first_tsn = self.next_tsn
+        message: Message | None = messages[0]
+        while (
+            burst > 0
+            and flight < cwnd
+            and rwnd >= enough_rwnd
+            and message is not None
+            and (queued >= max_payload or does_not_wait or message.offset)
+            and len(outstanding) < MAX_OUTSTANDING - packet_room // (_HEADER + 4)
+        ):
+            if message.abandoned or message.destination or message.sack_immediately:
+                break
+            pieces: list[bytes] = []
+            room = packet_room
+            while True:
+                payload = message.data
+                offset = message.offset
+                length = len(payload) - offset
+                if length > max_payload:
+                    payload = payload[offset : offset + max_payload]
+                    length = max_payload
+                    flags = 0
+                    size = (_HEADER + max_payload + 3) & ~3
+                    if size > room:
+                        break
+                    message.offset = offset + length
+                else:
+                    size = (_HEADER + length + 3) & ~3
+                    if size > room:
+                        break
+                    if offset:
+                        payload = payload[offset:]
+                    flags = end_flags
+                    message.offset = offset + length
+                    messages.popleft()
+                if not offset:
+                    flags |= DATA_FLAG_B
+                    message.first_tsn = tsn
+                    if not message.unordered:
+                        stream_id = message.stream_id
+                        message.ssn = ssn = next_ssn.get(stream_id, 0)
+                        next_ssn[stream_id] = ssn + 1
+                if message.unordered:
+                    flags |= DATA_FLAG_U
+                chunk_header = _encode_header(flags, length, tsn, message.stream_id, message.ssn, message.ppid)
+                outstanding[tsn] = Chunk(tsn, chunk_header, payload, size, message, path)
+                tsn += 1
+                pieces.append(chunk_header)
+                pieces.append(payload)
+                if length & 3:
+                    pieces.append(_PADDING[length & 3])
+                room -= size
+                rwnd -= length
+                queued -= length
+                if flags & DATA_FLAG_E:
+                    message = messages[0] if messages else None
+                    if message is None or message.abandoned or message.destination or message.sack_immediately:
+                        break
+            flight += packet_room - room
+            burst -= 1
+            body = b"".join(pieces)
+            out.append((route, b"".join((ports_and_tag, pack_checksum(crc32c(body, header_crc)), body))))
+        if tsn == first_tsn:
+            return
+        self.next_tsn = tsn
+        self.in_flight += self.rwnd - rwnd
+        self.rwnd = rwnd
+        self.burst = burst
+        queue.size = queued
+        congestion.flight_size = flight
+        if path.rtt_tsn < 0:
+            path.rtt_tsn = tsn - 1
+            path.rtt_sent_at = now
+        if path.t3_deadline == inf:
+            path.t3_deadline = now + path.rto.rto
+        path.last_sent_at = now
 
     def _first_marked(self) -> Chunk | None:
         """The marked chunk with the lowest TSN."""
