@@ -1,0 +1,1 @@
+"""What the project is measured, checked and documented with; no part of the package."""
