@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from interop.differential.cell import Recorded
 from interop.faults import Lifetimes, LossyRelay, OneOfTwo, TwoPaths
+from interop.pysctp import Pysctp, programs
 from interop.scenarios import SCENARIOS, Cell
 
 Pairs = list[tuple[str, str]]
@@ -17,6 +19,9 @@ def matrix() -> list[Cell]:
         *(Cell(client, server, "slides") for client, server in linux),
         *_with_relay(usrsctp),
         *(kind(client, server) for kind in (TwoPaths, OneOfTwo) for client, server in linux),
+        *programs(linux),
+        Pysctp("ours", "linux", "pysctp"),
+        Recorded("linux", "linux", "differential"),
     ]
 
 
@@ -27,6 +32,7 @@ def self_test() -> list[Cell]:
         Cell("linux2", "linux", "slides"),
         *_with_relay([("usrsctp", "linux"), ("linux", "usrsctp")]),
         TwoPaths("linux2", "linux"),
+        *programs([("linux2", "linux")]),
     ]
 
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from pysctpstack import __version__
-from pysctpstack.cli import demo, perf
+from pysctpstack.cli import demo, perf, run
 
 EXIT_INTERRUPTED = 130
 
@@ -18,6 +18,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     demo.add_parser(commands)
     perf.add_parser(commands)
+    run.add_parser(commands)
     return top
 
 
