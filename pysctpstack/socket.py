@@ -18,11 +18,15 @@ from typing import Any as _Any
 from pysctpstack.constants import *
 from pysctpstack.constants import IPPROTO_SCTP
 from pysctpstack.sockets.hosts import default_stack as _default_stack
-from pysctpstack.sockets.transferring import SctpSocket as _SctpSocket
+from pysctpstack.sockets.hosts import take_peeled as _take_peeled
+from pysctpstack.sockets.vectors import SctpSocket as _SctpSocket
 from pysctpstack.structs import *
 
 # After the constants, since MSG_EOR is the host's own number here, as in the flags that `recvmsg` returns.
 from socket import *  # isort: skip
+
+# FreeBSD's module has another number for it.
+from pysctpstack.constants import MSG_NOTIFICATION as MSG_NOTIFICATION  # isort: skip
 
 if not TYPE_CHECKING:
 
@@ -41,6 +45,9 @@ class _SocketType(type):
         proto: int = -1,
         fileno: int | None = None,
     ) -> _Any:
+        peeled = None if fileno is None else _take_peeled(fileno)
+        if peeled is not None:
+            return peeled
         if proto == IPPROTO_SCTP or (
             proto in (-1, 0) and type != -1 and type & 0xF == _std.SOCK_SEQPACKET and _is_ip(family)
         ):

@@ -44,6 +44,7 @@ from .notifications import (
     ShutdownEvent,
     StreamChangeEvent,
     StreamResetEvent,
+    Tlv,
     parse_notification,
 )
 from .options import (
@@ -65,6 +66,8 @@ from .options import (
     PaddrParams,
     PaddrThlds,
     PaddrThldsV2,
+    PeeloffArg,
+    PeeloffFlagsArg,
     Prim,
     ProbeInterval,
     PrStatus,
@@ -127,6 +130,9 @@ __all__ = [
     "ProbeInterval",
     "AssocStats",
     "GetAddrs",
+    "PeeloffArg",
+    "PeeloffFlagsArg",
+    "Tlv",
     "AssocChange",
     "PaddrChange",
     "RemoteError",

@@ -8,7 +8,6 @@ finds the class by the type that the bytes begin with.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from struct import Struct
 from typing import Final, TypeAlias
 
 from ..constants import (
@@ -29,6 +28,15 @@ from ..constants import (
 from .ancillary import SndInfo, SndRcvInfo
 from .layout import I32, U16, U32, AssocId, CStruct, Length, Storage, TailBytes, TailU16
 from .sockaddr import Octets
+
+
+@dataclass(slots=True)
+class Tlv(CStruct):
+    """What every notification begins with: its type, flags and length (RFC 6458 section 6.1, ``sn_header``)."""
+
+    sn_type: U16 = 0
+    sn_flags: U16 = 0
+    sn_length: U32 = 0
 
 
 @dataclass(slots=True)
@@ -242,8 +250,6 @@ NOTIFICATIONS: Final[dict[int, type[Notification]]] = {
 }
 """The class of each sn_type."""
 
-_SN_HEADER = Struct("=HHI")
-
 
 def parse_notification(data: Octets) -> Notification:
     """The notification in ``data``, which ``recvmsg()`` has returned with MSG_NOTIFICATION.
@@ -251,9 +257,9 @@ def parse_notification(data: Octets) -> Notification:
     Raises ValueError for a type that is unknown, and when ``data`` is shorter than the notification, which a
     receive buffer too small for it can cause.
     """
-    if len(data) < _SN_HEADER.size:
-        raise ValueError(f"a notification needs at least {_SN_HEADER.size} bytes, not {len(data)}")
-    sn_type: int = _SN_HEADER.unpack_from(data)[0]
+    if len(data) < Tlv.SIZE:
+        raise ValueError(f"a notification needs at least {Tlv.SIZE} bytes, not {len(data)}")
+    sn_type = Tlv.unpack(data[: Tlv.SIZE]).sn_type
     if sn_type not in NOTIFICATIONS:
         raise ValueError(f"notification type {sn_type:#06x} is unknown")
     return NOTIFICATIONS[sn_type].unpack(data)

@@ -401,3 +401,22 @@ class GetAddrs(CStruct):
     assoc_id: AssocId = 0
     addr_num: CountU32 = 0
     addrs: TailAddresses = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class PeeloffArg(CStruct):
+    """SCTP_SOCKOPT_PEELOFF: what is behind ``sctp_peeloff()`` in Linux (RFC 6458 section 9.2).
+
+    ``associd`` names the association, ``sd`` is the descriptor of its new socket.
+    """
+
+    associd: AssocId = 0
+    sd: I32 = 0
+
+
+@dataclass(slots=True)
+class PeeloffFlagsArg(CStruct):
+    """SCTP_SOCKOPT_PEELOFF_FLAGS, Linux's own: the same with SOCK_NONBLOCK and SOCK_CLOEXEC in ``flags``."""
+
+    p_arg: PeeloffArg = field(default_factory=PeeloffArg)
+    flags: U32 = 0

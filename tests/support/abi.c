@@ -1,19 +1,26 @@
 /*
  * What the C compiler makes of the sockets API's structs and constants, one a line, for tests/unit/test_abi.py:
  *
- *   struct CLASS SIZE                          sizeof
- *   integer CLASS MEMBER OFFSET SIZE SIGNED    a member that is a number
- *   member CLASS MEMBER OFFSET SIZE            a member that is an address or a struct
- *   tail CLASS MEMBER OFFSET SIZE              a flexible array member, and the size of its elements
+ *   struct CLASS SIZE TYPE                             sizeof, and what C calls it
+ *   integer CLASS MEMBER OFFSET SIZE SIGNED VALUE      a member that is a number, and the number in the bytes below
+ *   length, count CLASS MEMBER OFFSET SIZE SIGNED      the same of the bytes with the tail, and of its elements
+ *   member CLASS MEMBER OFFSET SIZE INNER              a member that is an address (INNER: -) or a struct
+ *   tail CLASS MEMBER OFFSET SIZE VALUES               a flexible array member, the size of its elements, two of them
+ *   bytes CLASS HEX                                    the struct with these values, and with its tail
  *   constant NAME VALUE
  *
- * CLASS is the name of the dataclass in pysctpstack.structs. Everything comes from <linux/sctp.h> of Linux 5.14
- * or later; what only the C library has comes from <netinet/sctp.h>, and is left out where that is not installed.
+ * CLASS is the name of the dataclass in pysctpstack.structs. Every address is [2001:db8::1]:0xFEDC with flowinfo
+ * 0xABCDE and scope_id 0x01020304, a nested struct has the bytes of its own line, and the tail of addresses is one.
+ * Everything comes from <linux/sctp.h> of Linux 5.14 or later; what only the C library has comes from
+ * <netinet/sctp.h>, and is left out where that is not installed.
  */
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include <linux/sctp.h>
@@ -26,371 +33,486 @@
 #define HAVE_NETINET_SCTP 0
 #endif
 
-#define AT(type, name) (((struct type *)0)->name)
-#define STRUCT(class, type) printf("struct %s %zu\n", #class, sizeof(struct type))
+/* <linux/sctp.h> gives no name to what every notification begins with. */
+typedef __typeof__(((union sctp_notification *)0)->sn_header) sn_header;
+
+/* The struct that is being described, and those before it, which it may hold. */
+static struct filled {
+    const char *class;
+    size_t size, length_at, count_at, count_size;
+    uint32_t elements;
+    _Alignas(8) unsigned char bytes[512];
+} filled[100], *current = filled;
+
+static void finish(void)
+{
+    uint32_t length = current->size;
+    uint16_t few = current->elements;
+
+    if (current->length_at)
+        memcpy(current->bytes + current->length_at, &length, sizeof(length));
+    if (current->count_size == sizeof(few))
+        memcpy(current->bytes + current->count_at, &few, sizeof(few));
+    else if (current->count_size)
+        memcpy(current->bytes + current->count_at, &current->elements, sizeof(current->elements));
+    printf("bytes %s ", current->class);
+    for (size_t at = 0; at < current->size; at++)
+        printf("%02x", current->bytes[at]);
+    printf("\n");
+}
+
+static void begin(const char *class, size_t size)
+{
+    if (current->class) {
+        finish();
+        current++;
+    }
+    current->class = class;
+    current->size = size;
+}
+
+/* A number that no other member of the struct has, whatever its size, with the highest bit set. */
+static uint64_t next(void)
+{
+    static const struct filled *of;
+    static uint64_t value;
+
+    value = of == current ? value + 0x0101010101010101 : 0x8182838485868788;
+    of = current;
+    return value;
+}
+
+static size_t put_address(size_t offset)
+{
+    struct sockaddr_in6 address = {.sin6_family = AF_INET6, .sin6_port = htons(0xFEDC)};
+
+    address.sin6_flowinfo = htonl(0xABCDE);
+    address.sin6_scope_id = 0x01020304;
+    if (inet_pton(AF_INET6, "2001:db8::1", &address.sin6_addr) != 1)
+        abort();
+    memcpy(current->bytes + offset, &address, sizeof(address));
+    return sizeof(address);
+}
+
+static void put_struct(size_t offset, const char *class)
+{
+    for (const struct filled *inner = filled; inner < current; inner++)
+        if (strcmp(inner->class, class) == 0) {
+            memcpy(current->bytes + offset, inner->bytes, inner->size);
+            return;
+        }
+    fprintf(stderr, "%s must come before %s\n", class, current->class);
+    abort();
+}
+
+#define AT(type, name) (((type *)0)->name)
+#define SIGNED(type, name) ((__typeof__(AT(type, name)))-1 < 1)
+#define PUT(type, name) (((type *)current->bytes)->name = (__typeof__(AT(type, name)))next())
+#define PLACE(kind, class, type, name)                                                          \
+    printf("%s %s %s %zu %zu", kind, #class, #name, offsetof(type, name), sizeof(AT(type, name)))
+#define STRUCT(class, type)                                                                     \
+    begin(#class, sizeof(type));                                                                \
+    printf("struct %s %zu %s\n", #class, sizeof(type), #type)
 #define INTEGER(class, type, name)                                                              \
-    printf("integer %s %s %zu %zu %d\n", #class, #name, offsetof(struct type, name),            \
-           sizeof(AT(type, name)), (__typeof__(AT(type, name)))-1 < 1)
-#define MEMBER(class, type, name)                                                               \
-    printf("member %s %s %zu %zu\n", #class, #name, offsetof(struct type, name), sizeof(AT(type, name)))
+    PLACE("integer", class, type, name);                                                        \
+    printf(" %d %lld\n", SIGNED(type, name), (long long)PUT(type, name))
+#define LENGTH(class, type, name)                                                               \
+    PLACE("length", class, type, name);                                                         \
+    printf(" %d\n", SIGNED(type, name));                                                        \
+    current->length_at = offsetof(type, name)
+#define COUNT(class, type, name)                                                                \
+    PLACE("count", class, type, name);                                                          \
+    printf(" %d\n", SIGNED(type, name));                                                        \
+    current->count_at = offsetof(type, name);                                                   \
+    current->count_size = sizeof(AT(type, name))
+#define ADDRESS(class, type, name)                                                              \
+    PLACE("member", class, type, name);                                                         \
+    printf(" -\n");                                                                             \
+    put_address(offsetof(type, name))
+#define NESTED(class, type, name, inner)                                                        \
+    PLACE("member", class, type, name);                                                         \
+    printf(" %s\n", #inner);                                                                    \
+    put_struct(offsetof(type, name), #inner)
 #define TAIL(class, type, name)                                                                 \
-    printf("tail %s %s %zu %zu\n", #class, #name, offsetof(struct type, name), sizeof(AT(type, name)[0]))
+    printf("tail %s %s %zu %zu", #class, #name, offsetof(type, name), sizeof(AT(type, name)[0])); \
+    printf(" %lld", (long long)PUT(type, name[0]));                                             \
+    printf(" %lld\n", (long long)PUT(type, name[1]));                                           \
+    current->size = offsetof(type, name[2]);                                                    \
+    current->elements = 2
+#define ADDRESSES(class, type, name)                                                            \
+    printf("tail %s %s %zu %zu\n", #class, #name, offsetof(type, name), sizeof(AT(type, name)[0])); \
+    current->size += put_address(offsetof(type, name));                                         \
+    current->elements = 1
 #define CONSTANT(name) printf("constant %s %ld\n", #name, (long)(name))
 
 static void structs(void)
 {
-    STRUCT(InitMsg, sctp_initmsg);
-    INTEGER(InitMsg, sctp_initmsg, sinit_num_ostreams);
-    INTEGER(InitMsg, sctp_initmsg, sinit_max_instreams);
-    INTEGER(InitMsg, sctp_initmsg, sinit_max_attempts);
-    INTEGER(InitMsg, sctp_initmsg, sinit_max_init_timeo);
+    STRUCT(InitMsg, struct sctp_initmsg);
+    INTEGER(InitMsg, struct sctp_initmsg, sinit_num_ostreams);
+    INTEGER(InitMsg, struct sctp_initmsg, sinit_max_instreams);
+    INTEGER(InitMsg, struct sctp_initmsg, sinit_max_attempts);
+    INTEGER(InitMsg, struct sctp_initmsg, sinit_max_init_timeo);
 
-    STRUCT(SndRcvInfo, sctp_sndrcvinfo);
-    INTEGER(SndRcvInfo, sctp_sndrcvinfo, sinfo_stream);
-    INTEGER(SndRcvInfo, sctp_sndrcvinfo, sinfo_ssn);
-    INTEGER(SndRcvInfo, sctp_sndrcvinfo, sinfo_flags);
-    INTEGER(SndRcvInfo, sctp_sndrcvinfo, sinfo_ppid);
-    INTEGER(SndRcvInfo, sctp_sndrcvinfo, sinfo_context);
-    INTEGER(SndRcvInfo, sctp_sndrcvinfo, sinfo_timetolive);
-    INTEGER(SndRcvInfo, sctp_sndrcvinfo, sinfo_tsn);
-    INTEGER(SndRcvInfo, sctp_sndrcvinfo, sinfo_cumtsn);
-    INTEGER(SndRcvInfo, sctp_sndrcvinfo, sinfo_assoc_id);
+    STRUCT(SndRcvInfo, struct sctp_sndrcvinfo);
+    INTEGER(SndRcvInfo, struct sctp_sndrcvinfo, sinfo_stream);
+    INTEGER(SndRcvInfo, struct sctp_sndrcvinfo, sinfo_ssn);
+    INTEGER(SndRcvInfo, struct sctp_sndrcvinfo, sinfo_flags);
+    INTEGER(SndRcvInfo, struct sctp_sndrcvinfo, sinfo_ppid);
+    INTEGER(SndRcvInfo, struct sctp_sndrcvinfo, sinfo_context);
+    INTEGER(SndRcvInfo, struct sctp_sndrcvinfo, sinfo_timetolive);
+    INTEGER(SndRcvInfo, struct sctp_sndrcvinfo, sinfo_tsn);
+    INTEGER(SndRcvInfo, struct sctp_sndrcvinfo, sinfo_cumtsn);
+    INTEGER(SndRcvInfo, struct sctp_sndrcvinfo, sinfo_assoc_id);
 
-    STRUCT(SndInfo, sctp_sndinfo);
-    INTEGER(SndInfo, sctp_sndinfo, snd_sid);
-    INTEGER(SndInfo, sctp_sndinfo, snd_flags);
-    INTEGER(SndInfo, sctp_sndinfo, snd_ppid);
-    INTEGER(SndInfo, sctp_sndinfo, snd_context);
-    INTEGER(SndInfo, sctp_sndinfo, snd_assoc_id);
+    STRUCT(SndInfo, struct sctp_sndinfo);
+    INTEGER(SndInfo, struct sctp_sndinfo, snd_sid);
+    INTEGER(SndInfo, struct sctp_sndinfo, snd_flags);
+    INTEGER(SndInfo, struct sctp_sndinfo, snd_ppid);
+    INTEGER(SndInfo, struct sctp_sndinfo, snd_context);
+    INTEGER(SndInfo, struct sctp_sndinfo, snd_assoc_id);
 
-    STRUCT(RcvInfo, sctp_rcvinfo);
-    INTEGER(RcvInfo, sctp_rcvinfo, rcv_sid);
-    INTEGER(RcvInfo, sctp_rcvinfo, rcv_ssn);
-    INTEGER(RcvInfo, sctp_rcvinfo, rcv_flags);
-    INTEGER(RcvInfo, sctp_rcvinfo, rcv_ppid);
-    INTEGER(RcvInfo, sctp_rcvinfo, rcv_tsn);
-    INTEGER(RcvInfo, sctp_rcvinfo, rcv_cumtsn);
-    INTEGER(RcvInfo, sctp_rcvinfo, rcv_context);
-    INTEGER(RcvInfo, sctp_rcvinfo, rcv_assoc_id);
+    STRUCT(RcvInfo, struct sctp_rcvinfo);
+    INTEGER(RcvInfo, struct sctp_rcvinfo, rcv_sid);
+    INTEGER(RcvInfo, struct sctp_rcvinfo, rcv_ssn);
+    INTEGER(RcvInfo, struct sctp_rcvinfo, rcv_flags);
+    INTEGER(RcvInfo, struct sctp_rcvinfo, rcv_ppid);
+    INTEGER(RcvInfo, struct sctp_rcvinfo, rcv_tsn);
+    INTEGER(RcvInfo, struct sctp_rcvinfo, rcv_cumtsn);
+    INTEGER(RcvInfo, struct sctp_rcvinfo, rcv_context);
+    INTEGER(RcvInfo, struct sctp_rcvinfo, rcv_assoc_id);
 
-    STRUCT(NxtInfo, sctp_nxtinfo);
-    INTEGER(NxtInfo, sctp_nxtinfo, nxt_sid);
-    INTEGER(NxtInfo, sctp_nxtinfo, nxt_flags);
-    INTEGER(NxtInfo, sctp_nxtinfo, nxt_ppid);
-    INTEGER(NxtInfo, sctp_nxtinfo, nxt_length);
-    INTEGER(NxtInfo, sctp_nxtinfo, nxt_assoc_id);
+    STRUCT(NxtInfo, struct sctp_nxtinfo);
+    INTEGER(NxtInfo, struct sctp_nxtinfo, nxt_sid);
+    INTEGER(NxtInfo, struct sctp_nxtinfo, nxt_flags);
+    INTEGER(NxtInfo, struct sctp_nxtinfo, nxt_ppid);
+    INTEGER(NxtInfo, struct sctp_nxtinfo, nxt_length);
+    INTEGER(NxtInfo, struct sctp_nxtinfo, nxt_assoc_id);
 
-    STRUCT(PrInfo, sctp_prinfo);
-    INTEGER(PrInfo, sctp_prinfo, pr_policy);
-    INTEGER(PrInfo, sctp_prinfo, pr_value);
+    STRUCT(PrInfo, struct sctp_prinfo);
+    INTEGER(PrInfo, struct sctp_prinfo, pr_policy);
+    INTEGER(PrInfo, struct sctp_prinfo, pr_value);
 
-    STRUCT(AuthInfo, sctp_authinfo);
-    INTEGER(AuthInfo, sctp_authinfo, auth_keynumber);
+    STRUCT(AuthInfo, struct sctp_authinfo);
+    INTEGER(AuthInfo, struct sctp_authinfo, auth_keynumber);
 
-    STRUCT(EventSubscribe, sctp_event_subscribe);
-    INTEGER(EventSubscribe, sctp_event_subscribe, sctp_data_io_event);
-    INTEGER(EventSubscribe, sctp_event_subscribe, sctp_association_event);
-    INTEGER(EventSubscribe, sctp_event_subscribe, sctp_address_event);
-    INTEGER(EventSubscribe, sctp_event_subscribe, sctp_send_failure_event);
-    INTEGER(EventSubscribe, sctp_event_subscribe, sctp_peer_error_event);
-    INTEGER(EventSubscribe, sctp_event_subscribe, sctp_shutdown_event);
-    INTEGER(EventSubscribe, sctp_event_subscribe, sctp_partial_delivery_event);
-    INTEGER(EventSubscribe, sctp_event_subscribe, sctp_adaptation_layer_event);
-    INTEGER(EventSubscribe, sctp_event_subscribe, sctp_authentication_event);
-    INTEGER(EventSubscribe, sctp_event_subscribe, sctp_sender_dry_event);
-    INTEGER(EventSubscribe, sctp_event_subscribe, sctp_stream_reset_event);
-    INTEGER(EventSubscribe, sctp_event_subscribe, sctp_assoc_reset_event);
-    INTEGER(EventSubscribe, sctp_event_subscribe, sctp_stream_change_event);
-    INTEGER(EventSubscribe, sctp_event_subscribe, sctp_send_failure_event_event);
+    STRUCT(EventSubscribe, struct sctp_event_subscribe);
+    INTEGER(EventSubscribe, struct sctp_event_subscribe, sctp_data_io_event);
+    INTEGER(EventSubscribe, struct sctp_event_subscribe, sctp_association_event);
+    INTEGER(EventSubscribe, struct sctp_event_subscribe, sctp_address_event);
+    INTEGER(EventSubscribe, struct sctp_event_subscribe, sctp_send_failure_event);
+    INTEGER(EventSubscribe, struct sctp_event_subscribe, sctp_peer_error_event);
+    INTEGER(EventSubscribe, struct sctp_event_subscribe, sctp_shutdown_event);
+    INTEGER(EventSubscribe, struct sctp_event_subscribe, sctp_partial_delivery_event);
+    INTEGER(EventSubscribe, struct sctp_event_subscribe, sctp_adaptation_layer_event);
+    INTEGER(EventSubscribe, struct sctp_event_subscribe, sctp_authentication_event);
+    INTEGER(EventSubscribe, struct sctp_event_subscribe, sctp_sender_dry_event);
+    INTEGER(EventSubscribe, struct sctp_event_subscribe, sctp_stream_reset_event);
+    INTEGER(EventSubscribe, struct sctp_event_subscribe, sctp_assoc_reset_event);
+    INTEGER(EventSubscribe, struct sctp_event_subscribe, sctp_stream_change_event);
+    INTEGER(EventSubscribe, struct sctp_event_subscribe, sctp_send_failure_event_event);
 
-    STRUCT(Event, sctp_event);
-    INTEGER(Event, sctp_event, se_assoc_id);
-    INTEGER(Event, sctp_event, se_type);
-    INTEGER(Event, sctp_event, se_on);
+    STRUCT(Event, struct sctp_event);
+    INTEGER(Event, struct sctp_event, se_assoc_id);
+    INTEGER(Event, struct sctp_event, se_type);
+    INTEGER(Event, struct sctp_event, se_on);
 
-    STRUCT(RtoInfo, sctp_rtoinfo);
-    INTEGER(RtoInfo, sctp_rtoinfo, srto_assoc_id);
-    INTEGER(RtoInfo, sctp_rtoinfo, srto_initial);
-    INTEGER(RtoInfo, sctp_rtoinfo, srto_max);
-    INTEGER(RtoInfo, sctp_rtoinfo, srto_min);
+    STRUCT(RtoInfo, struct sctp_rtoinfo);
+    INTEGER(RtoInfo, struct sctp_rtoinfo, srto_assoc_id);
+    INTEGER(RtoInfo, struct sctp_rtoinfo, srto_initial);
+    INTEGER(RtoInfo, struct sctp_rtoinfo, srto_max);
+    INTEGER(RtoInfo, struct sctp_rtoinfo, srto_min);
 
-    STRUCT(AssocParams, sctp_assocparams);
-    INTEGER(AssocParams, sctp_assocparams, sasoc_assoc_id);
-    INTEGER(AssocParams, sctp_assocparams, sasoc_asocmaxrxt);
-    INTEGER(AssocParams, sctp_assocparams, sasoc_number_peer_destinations);
-    INTEGER(AssocParams, sctp_assocparams, sasoc_peer_rwnd);
-    INTEGER(AssocParams, sctp_assocparams, sasoc_local_rwnd);
-    INTEGER(AssocParams, sctp_assocparams, sasoc_cookie_life);
+    STRUCT(AssocParams, struct sctp_assocparams);
+    INTEGER(AssocParams, struct sctp_assocparams, sasoc_assoc_id);
+    INTEGER(AssocParams, struct sctp_assocparams, sasoc_asocmaxrxt);
+    INTEGER(AssocParams, struct sctp_assocparams, sasoc_number_peer_destinations);
+    INTEGER(AssocParams, struct sctp_assocparams, sasoc_peer_rwnd);
+    INTEGER(AssocParams, struct sctp_assocparams, sasoc_local_rwnd);
+    INTEGER(AssocParams, struct sctp_assocparams, sasoc_cookie_life);
 
-    STRUCT(Prim, sctp_prim);
-    INTEGER(Prim, sctp_prim, ssp_assoc_id);
-    MEMBER(Prim, sctp_prim, ssp_addr);
+    STRUCT(Prim, struct sctp_prim);
+    INTEGER(Prim, struct sctp_prim, ssp_assoc_id);
+    ADDRESS(Prim, struct sctp_prim, ssp_addr);
 
-    STRUCT(SetPeerPrim, sctp_setpeerprim);
-    INTEGER(SetPeerPrim, sctp_setpeerprim, sspp_assoc_id);
-    MEMBER(SetPeerPrim, sctp_setpeerprim, sspp_addr);
+    STRUCT(SetPeerPrim, struct sctp_setpeerprim);
+    INTEGER(SetPeerPrim, struct sctp_setpeerprim, sspp_assoc_id);
+    ADDRESS(SetPeerPrim, struct sctp_setpeerprim, sspp_addr);
 
-    STRUCT(SetAdaptation, sctp_setadaptation);
-    INTEGER(SetAdaptation, sctp_setadaptation, ssb_adaptation_ind);
+    STRUCT(SetAdaptation, struct sctp_setadaptation);
+    INTEGER(SetAdaptation, struct sctp_setadaptation, ssb_adaptation_ind);
 
-    STRUCT(PaddrParams, sctp_paddrparams);
-    INTEGER(PaddrParams, sctp_paddrparams, spp_assoc_id);
-    MEMBER(PaddrParams, sctp_paddrparams, spp_address);
-    INTEGER(PaddrParams, sctp_paddrparams, spp_hbinterval);
-    INTEGER(PaddrParams, sctp_paddrparams, spp_pathmaxrxt);
-    INTEGER(PaddrParams, sctp_paddrparams, spp_pathmtu);
-    INTEGER(PaddrParams, sctp_paddrparams, spp_sackdelay);
-    INTEGER(PaddrParams, sctp_paddrparams, spp_flags);
-    INTEGER(PaddrParams, sctp_paddrparams, spp_ipv6_flowlabel);
-    INTEGER(PaddrParams, sctp_paddrparams, spp_dscp);
+    STRUCT(PaddrParams, struct sctp_paddrparams);
+    INTEGER(PaddrParams, struct sctp_paddrparams, spp_assoc_id);
+    ADDRESS(PaddrParams, struct sctp_paddrparams, spp_address);
+    INTEGER(PaddrParams, struct sctp_paddrparams, spp_hbinterval);
+    INTEGER(PaddrParams, struct sctp_paddrparams, spp_pathmaxrxt);
+    INTEGER(PaddrParams, struct sctp_paddrparams, spp_pathmtu);
+    INTEGER(PaddrParams, struct sctp_paddrparams, spp_sackdelay);
+    INTEGER(PaddrParams, struct sctp_paddrparams, spp_flags);
+    INTEGER(PaddrParams, struct sctp_paddrparams, spp_ipv6_flowlabel);
+    INTEGER(PaddrParams, struct sctp_paddrparams, spp_dscp);
 
-    STRUCT(HmacAlgo, sctp_hmacalgo);
-    INTEGER(HmacAlgo, sctp_hmacalgo, shmac_num_idents);
-    TAIL(HmacAlgo, sctp_hmacalgo, shmac_idents);
+    STRUCT(HmacAlgo, struct sctp_hmacalgo);
+    COUNT(HmacAlgo, struct sctp_hmacalgo, shmac_num_idents);
+    TAIL(HmacAlgo, struct sctp_hmacalgo, shmac_idents);
 
-    STRUCT(AuthKeyId, sctp_authkeyid);
-    INTEGER(AuthKeyId, sctp_authkeyid, scact_assoc_id);
-    INTEGER(AuthKeyId, sctp_authkeyid, scact_keynumber);
+    STRUCT(AuthKeyId, struct sctp_authkeyid);
+    INTEGER(AuthKeyId, struct sctp_authkeyid, scact_assoc_id);
+    INTEGER(AuthKeyId, struct sctp_authkeyid, scact_keynumber);
 
-    STRUCT(SackInfo, sctp_sack_info);
-    INTEGER(SackInfo, sctp_sack_info, sack_assoc_id);
-    INTEGER(SackInfo, sctp_sack_info, sack_delay);
-    INTEGER(SackInfo, sctp_sack_info, sack_freq);
+    STRUCT(SackInfo, struct sctp_sack_info);
+    INTEGER(SackInfo, struct sctp_sack_info, sack_assoc_id);
+    INTEGER(SackInfo, struct sctp_sack_info, sack_delay);
+    INTEGER(SackInfo, struct sctp_sack_info, sack_freq);
 
-    STRUCT(AssocValue, sctp_assoc_value);
-    INTEGER(AssocValue, sctp_assoc_value, assoc_id);
-    INTEGER(AssocValue, sctp_assoc_value, assoc_value);
+    STRUCT(AssocValue, struct sctp_assoc_value);
+    INTEGER(AssocValue, struct sctp_assoc_value, assoc_id);
+    INTEGER(AssocValue, struct sctp_assoc_value, assoc_value);
 
-    STRUCT(DefaultPrInfo, sctp_default_prinfo);
-    INTEGER(DefaultPrInfo, sctp_default_prinfo, pr_assoc_id);
-    INTEGER(DefaultPrInfo, sctp_default_prinfo, pr_value);
-    INTEGER(DefaultPrInfo, sctp_default_prinfo, pr_policy);
+    STRUCT(DefaultPrInfo, struct sctp_default_prinfo);
+    INTEGER(DefaultPrInfo, struct sctp_default_prinfo, pr_assoc_id);
+    INTEGER(DefaultPrInfo, struct sctp_default_prinfo, pr_value);
+    INTEGER(DefaultPrInfo, struct sctp_default_prinfo, pr_policy);
 
-    STRUCT(PaddrInfo, sctp_paddrinfo);
-    INTEGER(PaddrInfo, sctp_paddrinfo, spinfo_assoc_id);
-    MEMBER(PaddrInfo, sctp_paddrinfo, spinfo_address);
-    INTEGER(PaddrInfo, sctp_paddrinfo, spinfo_state);
-    INTEGER(PaddrInfo, sctp_paddrinfo, spinfo_cwnd);
-    INTEGER(PaddrInfo, sctp_paddrinfo, spinfo_srtt);
-    INTEGER(PaddrInfo, sctp_paddrinfo, spinfo_rto);
-    INTEGER(PaddrInfo, sctp_paddrinfo, spinfo_mtu);
+    STRUCT(PaddrInfo, struct sctp_paddrinfo);
+    INTEGER(PaddrInfo, struct sctp_paddrinfo, spinfo_assoc_id);
+    ADDRESS(PaddrInfo, struct sctp_paddrinfo, spinfo_address);
+    INTEGER(PaddrInfo, struct sctp_paddrinfo, spinfo_state);
+    INTEGER(PaddrInfo, struct sctp_paddrinfo, spinfo_cwnd);
+    INTEGER(PaddrInfo, struct sctp_paddrinfo, spinfo_srtt);
+    INTEGER(PaddrInfo, struct sctp_paddrinfo, spinfo_rto);
+    INTEGER(PaddrInfo, struct sctp_paddrinfo, spinfo_mtu);
 
-    STRUCT(Status, sctp_status);
-    INTEGER(Status, sctp_status, sstat_assoc_id);
-    INTEGER(Status, sctp_status, sstat_state);
-    INTEGER(Status, sctp_status, sstat_rwnd);
-    INTEGER(Status, sctp_status, sstat_unackdata);
-    INTEGER(Status, sctp_status, sstat_penddata);
-    INTEGER(Status, sctp_status, sstat_instrms);
-    INTEGER(Status, sctp_status, sstat_outstrms);
-    INTEGER(Status, sctp_status, sstat_fragmentation_point);
-    MEMBER(Status, sctp_status, sstat_primary);
+    STRUCT(Status, struct sctp_status);
+    INTEGER(Status, struct sctp_status, sstat_assoc_id);
+    INTEGER(Status, struct sctp_status, sstat_state);
+    INTEGER(Status, struct sctp_status, sstat_rwnd);
+    INTEGER(Status, struct sctp_status, sstat_unackdata);
+    INTEGER(Status, struct sctp_status, sstat_penddata);
+    INTEGER(Status, struct sctp_status, sstat_instrms);
+    INTEGER(Status, struct sctp_status, sstat_outstrms);
+    INTEGER(Status, struct sctp_status, sstat_fragmentation_point);
+    NESTED(Status, struct sctp_status, sstat_primary, PaddrInfo);
 
-    STRUCT(AuthChunks, sctp_authchunks);
-    INTEGER(AuthChunks, sctp_authchunks, gauth_assoc_id);
-    INTEGER(AuthChunks, sctp_authchunks, gauth_number_of_chunks);
-    TAIL(AuthChunks, sctp_authchunks, gauth_chunks);
+    STRUCT(AuthChunks, struct sctp_authchunks);
+    INTEGER(AuthChunks, struct sctp_authchunks, gauth_assoc_id);
+    COUNT(AuthChunks, struct sctp_authchunks, gauth_number_of_chunks);
+    TAIL(AuthChunks, struct sctp_authchunks, gauth_chunks);
 
-    STRUCT(AssocIds, sctp_assoc_ids);
-    INTEGER(AssocIds, sctp_assoc_ids, gaids_number_of_ids);
-    TAIL(AssocIds, sctp_assoc_ids, gaids_assoc_id);
+    STRUCT(AssocIds, struct sctp_assoc_ids);
+    COUNT(AssocIds, struct sctp_assoc_ids, gaids_number_of_ids);
+    TAIL(AssocIds, struct sctp_assoc_ids, gaids_assoc_id);
 
-    STRUCT(AuthChunk, sctp_authchunk);
-    INTEGER(AuthChunk, sctp_authchunk, sauth_chunk);
+    STRUCT(AuthChunk, struct sctp_authchunk);
+    INTEGER(AuthChunk, struct sctp_authchunk, sauth_chunk);
 
-    STRUCT(AuthKey, sctp_authkey);
-    INTEGER(AuthKey, sctp_authkey, sca_assoc_id);
-    INTEGER(AuthKey, sctp_authkey, sca_keynumber);
-    INTEGER(AuthKey, sctp_authkey, sca_keylength);
-    TAIL(AuthKey, sctp_authkey, sca_key);
+    STRUCT(AuthKey, struct sctp_authkey);
+    INTEGER(AuthKey, struct sctp_authkey, sca_assoc_id);
+    INTEGER(AuthKey, struct sctp_authkey, sca_keynumber);
+    COUNT(AuthKey, struct sctp_authkey, sca_keylength);
+    TAIL(AuthKey, struct sctp_authkey, sca_key);
 
-    STRUCT(ResetStreams, sctp_reset_streams);
-    INTEGER(ResetStreams, sctp_reset_streams, srs_assoc_id);
-    INTEGER(ResetStreams, sctp_reset_streams, srs_flags);
-    INTEGER(ResetStreams, sctp_reset_streams, srs_number_streams);
-    TAIL(ResetStreams, sctp_reset_streams, srs_stream_list);
+    STRUCT(ResetStreams, struct sctp_reset_streams);
+    INTEGER(ResetStreams, struct sctp_reset_streams, srs_assoc_id);
+    INTEGER(ResetStreams, struct sctp_reset_streams, srs_flags);
+    COUNT(ResetStreams, struct sctp_reset_streams, srs_number_streams);
+    TAIL(ResetStreams, struct sctp_reset_streams, srs_stream_list);
 
-    STRUCT(AddStreams, sctp_add_streams);
-    INTEGER(AddStreams, sctp_add_streams, sas_assoc_id);
-    INTEGER(AddStreams, sctp_add_streams, sas_instrms);
-    INTEGER(AddStreams, sctp_add_streams, sas_outstrms);
+    STRUCT(AddStreams, struct sctp_add_streams);
+    INTEGER(AddStreams, struct sctp_add_streams, sas_assoc_id);
+    INTEGER(AddStreams, struct sctp_add_streams, sas_instrms);
+    INTEGER(AddStreams, struct sctp_add_streams, sas_outstrms);
 
-    STRUCT(UdpEncaps, sctp_udpencaps);
-    INTEGER(UdpEncaps, sctp_udpencaps, sue_assoc_id);
-    MEMBER(UdpEncaps, sctp_udpencaps, sue_address);
-    INTEGER(UdpEncaps, sctp_udpencaps, sue_port);
+    STRUCT(UdpEncaps, struct sctp_udpencaps);
+    INTEGER(UdpEncaps, struct sctp_udpencaps, sue_assoc_id);
+    ADDRESS(UdpEncaps, struct sctp_udpencaps, sue_address);
+    INTEGER(UdpEncaps, struct sctp_udpencaps, sue_port);
 
-    STRUCT(PaddrThlds, sctp_paddrthlds);
-    INTEGER(PaddrThlds, sctp_paddrthlds, spt_assoc_id);
-    MEMBER(PaddrThlds, sctp_paddrthlds, spt_address);
-    INTEGER(PaddrThlds, sctp_paddrthlds, spt_pathmaxrxt);
-    INTEGER(PaddrThlds, sctp_paddrthlds, spt_pathpfthld);
+    STRUCT(PaddrThlds, struct sctp_paddrthlds);
+    INTEGER(PaddrThlds, struct sctp_paddrthlds, spt_assoc_id);
+    ADDRESS(PaddrThlds, struct sctp_paddrthlds, spt_address);
+    INTEGER(PaddrThlds, struct sctp_paddrthlds, spt_pathmaxrxt);
+    INTEGER(PaddrThlds, struct sctp_paddrthlds, spt_pathpfthld);
 
-    STRUCT(PaddrThldsV2, sctp_paddrthlds_v2);
-    INTEGER(PaddrThldsV2, sctp_paddrthlds_v2, spt_assoc_id);
-    MEMBER(PaddrThldsV2, sctp_paddrthlds_v2, spt_address);
-    INTEGER(PaddrThldsV2, sctp_paddrthlds_v2, spt_pathmaxrxt);
-    INTEGER(PaddrThldsV2, sctp_paddrthlds_v2, spt_pathpfthld);
-    INTEGER(PaddrThldsV2, sctp_paddrthlds_v2, spt_pathcpthld);
+    STRUCT(PaddrThldsV2, struct sctp_paddrthlds_v2);
+    INTEGER(PaddrThldsV2, struct sctp_paddrthlds_v2, spt_assoc_id);
+    ADDRESS(PaddrThldsV2, struct sctp_paddrthlds_v2, spt_address);
+    INTEGER(PaddrThldsV2, struct sctp_paddrthlds_v2, spt_pathmaxrxt);
+    INTEGER(PaddrThldsV2, struct sctp_paddrthlds_v2, spt_pathpfthld);
+    INTEGER(PaddrThldsV2, struct sctp_paddrthlds_v2, spt_pathcpthld);
 
-    STRUCT(PrStatus, sctp_prstatus);
-    INTEGER(PrStatus, sctp_prstatus, sprstat_assoc_id);
-    INTEGER(PrStatus, sctp_prstatus, sprstat_sid);
-    INTEGER(PrStatus, sctp_prstatus, sprstat_policy);
-    INTEGER(PrStatus, sctp_prstatus, sprstat_abandoned_unsent);
-    INTEGER(PrStatus, sctp_prstatus, sprstat_abandoned_sent);
+    STRUCT(PrStatus, struct sctp_prstatus);
+    INTEGER(PrStatus, struct sctp_prstatus, sprstat_assoc_id);
+    INTEGER(PrStatus, struct sctp_prstatus, sprstat_sid);
+    INTEGER(PrStatus, struct sctp_prstatus, sprstat_policy);
+    INTEGER(PrStatus, struct sctp_prstatus, sprstat_abandoned_unsent);
+    INTEGER(PrStatus, struct sctp_prstatus, sprstat_abandoned_sent);
 
-    STRUCT(StreamValue, sctp_stream_value);
-    INTEGER(StreamValue, sctp_stream_value, assoc_id);
-    INTEGER(StreamValue, sctp_stream_value, stream_id);
-    INTEGER(StreamValue, sctp_stream_value, stream_value);
+    STRUCT(StreamValue, struct sctp_stream_value);
+    INTEGER(StreamValue, struct sctp_stream_value, assoc_id);
+    INTEGER(StreamValue, struct sctp_stream_value, stream_id);
+    INTEGER(StreamValue, struct sctp_stream_value, stream_value);
 
-    STRUCT(ProbeInterval, sctp_probeinterval);
-    INTEGER(ProbeInterval, sctp_probeinterval, spi_assoc_id);
-    MEMBER(ProbeInterval, sctp_probeinterval, spi_address);
-    INTEGER(ProbeInterval, sctp_probeinterval, spi_interval);
+    STRUCT(ProbeInterval, struct sctp_probeinterval);
+    INTEGER(ProbeInterval, struct sctp_probeinterval, spi_assoc_id);
+    ADDRESS(ProbeInterval, struct sctp_probeinterval, spi_address);
+    INTEGER(ProbeInterval, struct sctp_probeinterval, spi_interval);
 
-    STRUCT(AssocStats, sctp_assoc_stats);
-    INTEGER(AssocStats, sctp_assoc_stats, sas_assoc_id);
-    MEMBER(AssocStats, sctp_assoc_stats, sas_obs_rto_ipaddr);
-    INTEGER(AssocStats, sctp_assoc_stats, sas_maxrto);
-    INTEGER(AssocStats, sctp_assoc_stats, sas_isacks);
-    INTEGER(AssocStats, sctp_assoc_stats, sas_osacks);
-    INTEGER(AssocStats, sctp_assoc_stats, sas_opackets);
-    INTEGER(AssocStats, sctp_assoc_stats, sas_ipackets);
-    INTEGER(AssocStats, sctp_assoc_stats, sas_rtxchunks);
-    INTEGER(AssocStats, sctp_assoc_stats, sas_outofseqtsns);
-    INTEGER(AssocStats, sctp_assoc_stats, sas_idupchunks);
-    INTEGER(AssocStats, sctp_assoc_stats, sas_gapcnt);
-    INTEGER(AssocStats, sctp_assoc_stats, sas_ouodchunks);
-    INTEGER(AssocStats, sctp_assoc_stats, sas_iuodchunks);
-    INTEGER(AssocStats, sctp_assoc_stats, sas_oodchunks);
-    INTEGER(AssocStats, sctp_assoc_stats, sas_iodchunks);
-    INTEGER(AssocStats, sctp_assoc_stats, sas_octrlchunks);
-    INTEGER(AssocStats, sctp_assoc_stats, sas_ictrlchunks);
+    STRUCT(AssocStats, struct sctp_assoc_stats);
+    INTEGER(AssocStats, struct sctp_assoc_stats, sas_assoc_id);
+    ADDRESS(AssocStats, struct sctp_assoc_stats, sas_obs_rto_ipaddr);
+    INTEGER(AssocStats, struct sctp_assoc_stats, sas_maxrto);
+    INTEGER(AssocStats, struct sctp_assoc_stats, sas_isacks);
+    INTEGER(AssocStats, struct sctp_assoc_stats, sas_osacks);
+    INTEGER(AssocStats, struct sctp_assoc_stats, sas_opackets);
+    INTEGER(AssocStats, struct sctp_assoc_stats, sas_ipackets);
+    INTEGER(AssocStats, struct sctp_assoc_stats, sas_rtxchunks);
+    INTEGER(AssocStats, struct sctp_assoc_stats, sas_outofseqtsns);
+    INTEGER(AssocStats, struct sctp_assoc_stats, sas_idupchunks);
+    INTEGER(AssocStats, struct sctp_assoc_stats, sas_gapcnt);
+    INTEGER(AssocStats, struct sctp_assoc_stats, sas_ouodchunks);
+    INTEGER(AssocStats, struct sctp_assoc_stats, sas_iuodchunks);
+    INTEGER(AssocStats, struct sctp_assoc_stats, sas_oodchunks);
+    INTEGER(AssocStats, struct sctp_assoc_stats, sas_iodchunks);
+    INTEGER(AssocStats, struct sctp_assoc_stats, sas_octrlchunks);
+    INTEGER(AssocStats, struct sctp_assoc_stats, sas_ictrlchunks);
 
-    STRUCT(GetAddrs, sctp_getaddrs);
-    INTEGER(GetAddrs, sctp_getaddrs, assoc_id);
-    INTEGER(GetAddrs, sctp_getaddrs, addr_num);
-    TAIL(GetAddrs, sctp_getaddrs, addrs);
+    STRUCT(GetAddrs, struct sctp_getaddrs);
+    INTEGER(GetAddrs, struct sctp_getaddrs, assoc_id);
+    COUNT(GetAddrs, struct sctp_getaddrs, addr_num);
+    ADDRESSES(GetAddrs, struct sctp_getaddrs, addrs);
 
-    STRUCT(AssocChange, sctp_assoc_change);
-    INTEGER(AssocChange, sctp_assoc_change, sac_type);
-    INTEGER(AssocChange, sctp_assoc_change, sac_flags);
-    INTEGER(AssocChange, sctp_assoc_change, sac_length);
-    INTEGER(AssocChange, sctp_assoc_change, sac_state);
-    INTEGER(AssocChange, sctp_assoc_change, sac_error);
-    INTEGER(AssocChange, sctp_assoc_change, sac_outbound_streams);
-    INTEGER(AssocChange, sctp_assoc_change, sac_inbound_streams);
-    INTEGER(AssocChange, sctp_assoc_change, sac_assoc_id);
-    TAIL(AssocChange, sctp_assoc_change, sac_info);
+    STRUCT(PeeloffArg, sctp_peeloff_arg_t);
+    INTEGER(PeeloffArg, sctp_peeloff_arg_t, associd);
+    INTEGER(PeeloffArg, sctp_peeloff_arg_t, sd);
 
-    STRUCT(PaddrChange, sctp_paddr_change);
-    INTEGER(PaddrChange, sctp_paddr_change, spc_type);
-    INTEGER(PaddrChange, sctp_paddr_change, spc_flags);
-    INTEGER(PaddrChange, sctp_paddr_change, spc_length);
-    MEMBER(PaddrChange, sctp_paddr_change, spc_aaddr);
-    INTEGER(PaddrChange, sctp_paddr_change, spc_state);
-    INTEGER(PaddrChange, sctp_paddr_change, spc_error);
-    INTEGER(PaddrChange, sctp_paddr_change, spc_assoc_id);
+    STRUCT(PeeloffFlagsArg, sctp_peeloff_flags_arg_t);
+    NESTED(PeeloffFlagsArg, sctp_peeloff_flags_arg_t, p_arg, PeeloffArg);
+    INTEGER(PeeloffFlagsArg, sctp_peeloff_flags_arg_t, flags);
 
-    STRUCT(RemoteError, sctp_remote_error);
-    INTEGER(RemoteError, sctp_remote_error, sre_type);
-    INTEGER(RemoteError, sctp_remote_error, sre_flags);
-    INTEGER(RemoteError, sctp_remote_error, sre_length);
-    INTEGER(RemoteError, sctp_remote_error, sre_error);
-    INTEGER(RemoteError, sctp_remote_error, sre_assoc_id);
-    TAIL(RemoteError, sctp_remote_error, sre_data);
+    STRUCT(Tlv, sn_header);
+    INTEGER(Tlv, sn_header, sn_type);
+    INTEGER(Tlv, sn_header, sn_flags);
+    INTEGER(Tlv, sn_header, sn_length);
 
-    STRUCT(SendFailed, sctp_send_failed);
-    INTEGER(SendFailed, sctp_send_failed, ssf_type);
-    INTEGER(SendFailed, sctp_send_failed, ssf_flags);
-    INTEGER(SendFailed, sctp_send_failed, ssf_length);
-    INTEGER(SendFailed, sctp_send_failed, ssf_error);
-    MEMBER(SendFailed, sctp_send_failed, ssf_info);
-    INTEGER(SendFailed, sctp_send_failed, ssf_assoc_id);
-    TAIL(SendFailed, sctp_send_failed, ssf_data);
+    STRUCT(AssocChange, struct sctp_assoc_change);
+    INTEGER(AssocChange, struct sctp_assoc_change, sac_type);
+    INTEGER(AssocChange, struct sctp_assoc_change, sac_flags);
+    LENGTH(AssocChange, struct sctp_assoc_change, sac_length);
+    INTEGER(AssocChange, struct sctp_assoc_change, sac_state);
+    INTEGER(AssocChange, struct sctp_assoc_change, sac_error);
+    INTEGER(AssocChange, struct sctp_assoc_change, sac_outbound_streams);
+    INTEGER(AssocChange, struct sctp_assoc_change, sac_inbound_streams);
+    INTEGER(AssocChange, struct sctp_assoc_change, sac_assoc_id);
+    TAIL(AssocChange, struct sctp_assoc_change, sac_info);
 
-    STRUCT(SendFailedEvent, sctp_send_failed_event);
-    INTEGER(SendFailedEvent, sctp_send_failed_event, ssf_type);
-    INTEGER(SendFailedEvent, sctp_send_failed_event, ssf_flags);
-    INTEGER(SendFailedEvent, sctp_send_failed_event, ssf_length);
-    INTEGER(SendFailedEvent, sctp_send_failed_event, ssf_error);
-    MEMBER(SendFailedEvent, sctp_send_failed_event, ssfe_info);
-    INTEGER(SendFailedEvent, sctp_send_failed_event, ssf_assoc_id);
-    TAIL(SendFailedEvent, sctp_send_failed_event, ssf_data);
+    STRUCT(PaddrChange, struct sctp_paddr_change);
+    INTEGER(PaddrChange, struct sctp_paddr_change, spc_type);
+    INTEGER(PaddrChange, struct sctp_paddr_change, spc_flags);
+    LENGTH(PaddrChange, struct sctp_paddr_change, spc_length);
+    ADDRESS(PaddrChange, struct sctp_paddr_change, spc_aaddr);
+    INTEGER(PaddrChange, struct sctp_paddr_change, spc_state);
+    INTEGER(PaddrChange, struct sctp_paddr_change, spc_error);
+    INTEGER(PaddrChange, struct sctp_paddr_change, spc_assoc_id);
 
-    STRUCT(ShutdownEvent, sctp_shutdown_event);
-    INTEGER(ShutdownEvent, sctp_shutdown_event, sse_type);
-    INTEGER(ShutdownEvent, sctp_shutdown_event, sse_flags);
-    INTEGER(ShutdownEvent, sctp_shutdown_event, sse_length);
-    INTEGER(ShutdownEvent, sctp_shutdown_event, sse_assoc_id);
+    STRUCT(RemoteError, struct sctp_remote_error);
+    INTEGER(RemoteError, struct sctp_remote_error, sre_type);
+    INTEGER(RemoteError, struct sctp_remote_error, sre_flags);
+    LENGTH(RemoteError, struct sctp_remote_error, sre_length);
+    INTEGER(RemoteError, struct sctp_remote_error, sre_error);
+    INTEGER(RemoteError, struct sctp_remote_error, sre_assoc_id);
+    TAIL(RemoteError, struct sctp_remote_error, sre_data);
 
-    STRUCT(AdaptationEvent, sctp_adaptation_event);
-    INTEGER(AdaptationEvent, sctp_adaptation_event, sai_type);
-    INTEGER(AdaptationEvent, sctp_adaptation_event, sai_flags);
-    INTEGER(AdaptationEvent, sctp_adaptation_event, sai_length);
-    INTEGER(AdaptationEvent, sctp_adaptation_event, sai_adaptation_ind);
-    INTEGER(AdaptationEvent, sctp_adaptation_event, sai_assoc_id);
+    STRUCT(SendFailed, struct sctp_send_failed);
+    INTEGER(SendFailed, struct sctp_send_failed, ssf_type);
+    INTEGER(SendFailed, struct sctp_send_failed, ssf_flags);
+    LENGTH(SendFailed, struct sctp_send_failed, ssf_length);
+    INTEGER(SendFailed, struct sctp_send_failed, ssf_error);
+    NESTED(SendFailed, struct sctp_send_failed, ssf_info, SndRcvInfo);
+    INTEGER(SendFailed, struct sctp_send_failed, ssf_assoc_id);
+    TAIL(SendFailed, struct sctp_send_failed, ssf_data);
 
-    STRUCT(PdapiEvent, sctp_pdapi_event);
-    INTEGER(PdapiEvent, sctp_pdapi_event, pdapi_type);
-    INTEGER(PdapiEvent, sctp_pdapi_event, pdapi_flags);
-    INTEGER(PdapiEvent, sctp_pdapi_event, pdapi_length);
-    INTEGER(PdapiEvent, sctp_pdapi_event, pdapi_indication);
-    INTEGER(PdapiEvent, sctp_pdapi_event, pdapi_assoc_id);
-    INTEGER(PdapiEvent, sctp_pdapi_event, pdapi_stream);
-    INTEGER(PdapiEvent, sctp_pdapi_event, pdapi_seq);
+    STRUCT(SendFailedEvent, struct sctp_send_failed_event);
+    INTEGER(SendFailedEvent, struct sctp_send_failed_event, ssf_type);
+    INTEGER(SendFailedEvent, struct sctp_send_failed_event, ssf_flags);
+    LENGTH(SendFailedEvent, struct sctp_send_failed_event, ssf_length);
+    INTEGER(SendFailedEvent, struct sctp_send_failed_event, ssf_error);
+    NESTED(SendFailedEvent, struct sctp_send_failed_event, ssfe_info, SndInfo);
+    INTEGER(SendFailedEvent, struct sctp_send_failed_event, ssf_assoc_id);
+    TAIL(SendFailedEvent, struct sctp_send_failed_event, ssf_data);
 
-    STRUCT(AuthkeyEvent, sctp_authkey_event);
-    INTEGER(AuthkeyEvent, sctp_authkey_event, auth_type);
-    INTEGER(AuthkeyEvent, sctp_authkey_event, auth_flags);
-    INTEGER(AuthkeyEvent, sctp_authkey_event, auth_length);
-    INTEGER(AuthkeyEvent, sctp_authkey_event, auth_keynumber);
-    INTEGER(AuthkeyEvent, sctp_authkey_event, auth_altkeynumber);
-    INTEGER(AuthkeyEvent, sctp_authkey_event, auth_indication);
-    INTEGER(AuthkeyEvent, sctp_authkey_event, auth_assoc_id);
+    STRUCT(ShutdownEvent, struct sctp_shutdown_event);
+    INTEGER(ShutdownEvent, struct sctp_shutdown_event, sse_type);
+    INTEGER(ShutdownEvent, struct sctp_shutdown_event, sse_flags);
+    LENGTH(ShutdownEvent, struct sctp_shutdown_event, sse_length);
+    INTEGER(ShutdownEvent, struct sctp_shutdown_event, sse_assoc_id);
 
-    STRUCT(SenderDryEvent, sctp_sender_dry_event);
-    INTEGER(SenderDryEvent, sctp_sender_dry_event, sender_dry_type);
-    INTEGER(SenderDryEvent, sctp_sender_dry_event, sender_dry_flags);
-    INTEGER(SenderDryEvent, sctp_sender_dry_event, sender_dry_length);
-    INTEGER(SenderDryEvent, sctp_sender_dry_event, sender_dry_assoc_id);
+    STRUCT(AdaptationEvent, struct sctp_adaptation_event);
+    INTEGER(AdaptationEvent, struct sctp_adaptation_event, sai_type);
+    INTEGER(AdaptationEvent, struct sctp_adaptation_event, sai_flags);
+    LENGTH(AdaptationEvent, struct sctp_adaptation_event, sai_length);
+    INTEGER(AdaptationEvent, struct sctp_adaptation_event, sai_adaptation_ind);
+    INTEGER(AdaptationEvent, struct sctp_adaptation_event, sai_assoc_id);
 
-    STRUCT(StreamResetEvent, sctp_stream_reset_event);
-    INTEGER(StreamResetEvent, sctp_stream_reset_event, strreset_type);
-    INTEGER(StreamResetEvent, sctp_stream_reset_event, strreset_flags);
-    INTEGER(StreamResetEvent, sctp_stream_reset_event, strreset_length);
-    INTEGER(StreamResetEvent, sctp_stream_reset_event, strreset_assoc_id);
-    TAIL(StreamResetEvent, sctp_stream_reset_event, strreset_stream_list);
+    STRUCT(PdapiEvent, struct sctp_pdapi_event);
+    INTEGER(PdapiEvent, struct sctp_pdapi_event, pdapi_type);
+    INTEGER(PdapiEvent, struct sctp_pdapi_event, pdapi_flags);
+    LENGTH(PdapiEvent, struct sctp_pdapi_event, pdapi_length);
+    INTEGER(PdapiEvent, struct sctp_pdapi_event, pdapi_indication);
+    INTEGER(PdapiEvent, struct sctp_pdapi_event, pdapi_assoc_id);
+    INTEGER(PdapiEvent, struct sctp_pdapi_event, pdapi_stream);
+    INTEGER(PdapiEvent, struct sctp_pdapi_event, pdapi_seq);
 
-    STRUCT(AssocResetEvent, sctp_assoc_reset_event);
-    INTEGER(AssocResetEvent, sctp_assoc_reset_event, assocreset_type);
-    INTEGER(AssocResetEvent, sctp_assoc_reset_event, assocreset_flags);
-    INTEGER(AssocResetEvent, sctp_assoc_reset_event, assocreset_length);
-    INTEGER(AssocResetEvent, sctp_assoc_reset_event, assocreset_assoc_id);
-    INTEGER(AssocResetEvent, sctp_assoc_reset_event, assocreset_local_tsn);
-    INTEGER(AssocResetEvent, sctp_assoc_reset_event, assocreset_remote_tsn);
+    STRUCT(AuthkeyEvent, struct sctp_authkey_event);
+    INTEGER(AuthkeyEvent, struct sctp_authkey_event, auth_type);
+    INTEGER(AuthkeyEvent, struct sctp_authkey_event, auth_flags);
+    LENGTH(AuthkeyEvent, struct sctp_authkey_event, auth_length);
+    INTEGER(AuthkeyEvent, struct sctp_authkey_event, auth_keynumber);
+    INTEGER(AuthkeyEvent, struct sctp_authkey_event, auth_altkeynumber);
+    INTEGER(AuthkeyEvent, struct sctp_authkey_event, auth_indication);
+    INTEGER(AuthkeyEvent, struct sctp_authkey_event, auth_assoc_id);
 
-    STRUCT(StreamChangeEvent, sctp_stream_change_event);
-    INTEGER(StreamChangeEvent, sctp_stream_change_event, strchange_type);
-    INTEGER(StreamChangeEvent, sctp_stream_change_event, strchange_flags);
-    INTEGER(StreamChangeEvent, sctp_stream_change_event, strchange_length);
-    INTEGER(StreamChangeEvent, sctp_stream_change_event, strchange_assoc_id);
-    INTEGER(StreamChangeEvent, sctp_stream_change_event, strchange_instrms);
-    INTEGER(StreamChangeEvent, sctp_stream_change_event, strchange_outstrms);
+    STRUCT(SenderDryEvent, struct sctp_sender_dry_event);
+    INTEGER(SenderDryEvent, struct sctp_sender_dry_event, sender_dry_type);
+    INTEGER(SenderDryEvent, struct sctp_sender_dry_event, sender_dry_flags);
+    LENGTH(SenderDryEvent, struct sctp_sender_dry_event, sender_dry_length);
+    INTEGER(SenderDryEvent, struct sctp_sender_dry_event, sender_dry_assoc_id);
+
+    STRUCT(StreamResetEvent, struct sctp_stream_reset_event);
+    INTEGER(StreamResetEvent, struct sctp_stream_reset_event, strreset_type);
+    INTEGER(StreamResetEvent, struct sctp_stream_reset_event, strreset_flags);
+    LENGTH(StreamResetEvent, struct sctp_stream_reset_event, strreset_length);
+    INTEGER(StreamResetEvent, struct sctp_stream_reset_event, strreset_assoc_id);
+    TAIL(StreamResetEvent, struct sctp_stream_reset_event, strreset_stream_list);
+
+    STRUCT(AssocResetEvent, struct sctp_assoc_reset_event);
+    INTEGER(AssocResetEvent, struct sctp_assoc_reset_event, assocreset_type);
+    INTEGER(AssocResetEvent, struct sctp_assoc_reset_event, assocreset_flags);
+    LENGTH(AssocResetEvent, struct sctp_assoc_reset_event, assocreset_length);
+    INTEGER(AssocResetEvent, struct sctp_assoc_reset_event, assocreset_assoc_id);
+    INTEGER(AssocResetEvent, struct sctp_assoc_reset_event, assocreset_local_tsn);
+    INTEGER(AssocResetEvent, struct sctp_assoc_reset_event, assocreset_remote_tsn);
+
+    STRUCT(StreamChangeEvent, struct sctp_stream_change_event);
+    INTEGER(StreamChangeEvent, struct sctp_stream_change_event, strchange_type);
+    INTEGER(StreamChangeEvent, struct sctp_stream_change_event, strchange_flags);
+    LENGTH(StreamChangeEvent, struct sctp_stream_change_event, strchange_length);
+    INTEGER(StreamChangeEvent, struct sctp_stream_change_event, strchange_assoc_id);
+    INTEGER(StreamChangeEvent, struct sctp_stream_change_event, strchange_instrms);
+    INTEGER(StreamChangeEvent, struct sctp_stream_change_event, strchange_outstrms);
 
 #if HAVE_NETINET_SCTP
-    STRUCT(SendvSpa, sctp_sendv_spa);
-    INTEGER(SendvSpa, sctp_sendv_spa, sendv_flags);
-    MEMBER(SendvSpa, sctp_sendv_spa, sendv_sndinfo);
-    MEMBER(SendvSpa, sctp_sendv_spa, sendv_prinfo);
-    MEMBER(SendvSpa, sctp_sendv_spa, sendv_authinfo);
+    STRUCT(SendvSpa, struct sctp_sendv_spa);
+    INTEGER(SendvSpa, struct sctp_sendv_spa, sendv_flags);
+    NESTED(SendvSpa, struct sctp_sendv_spa, sendv_sndinfo, SndInfo);
+    NESTED(SendvSpa, struct sctp_sendv_spa, sendv_prinfo, PrInfo);
+    NESTED(SendvSpa, struct sctp_sendv_spa, sendv_authinfo, AuthInfo);
 
-    STRUCT(RecvvRn, sctp_recvv_rn);
-    MEMBER(RecvvRn, sctp_recvv_rn, recvv_rcvinfo);
-    MEMBER(RecvvRn, sctp_recvv_rn, recvv_nxtinfo);
+    STRUCT(RecvvRn, struct sctp_recvv_rn);
+    NESTED(RecvvRn, struct sctp_recvv_rn, recvv_rcvinfo, RcvInfo);
+    NESTED(RecvvRn, struct sctp_recvv_rn, recvv_nxtinfo, NxtInfo);
 #endif
+    finish();
 }
 
 static void constants(void)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
-from pysctpstack import constants
+from pysctpstack import constants, socket, structs
 
 # Those that BSD numbers otherwise, and the ends of each run of numbers.
 LINUX = {
@@ -66,3 +69,19 @@ def test_flags_of_a_message_share_no_bit() -> None:
     ]
     assert sum(flags) == 0x82FF
     assert all(a & b == 0 for i, a in enumerate(flags) for b in flags[:i])
+
+
+def test_the_facade_has_every_constant_and_struct() -> None:
+    # MSG_EOR is the host's own, as in the flags that recvmsg() returns.
+    for name in set(constants.__all__) - {"MSG_EOR"}:
+        assert getattr(socket, name) == getattr(constants, name), name
+    for name in structs.__all__:
+        assert getattr(socket, name) is getattr(structs, name), name
+
+
+def test_the_facade_has_linux_numbers_where_the_host_has_others() -> None:
+    # FreeBSD's module has this name, with this number.
+    program = "import _socket; _socket.MSG_NOTIFICATION = 0x2000\nfrom pysctpstack import socket; "
+    program += "print(int(socket._std.MSG_NOTIFICATION), socket.MSG_NOTIFICATION)"
+    done = subprocess.run([sys.executable, "-c", program], text=True, capture_output=True, timeout=60, check=True)
+    assert done.stdout.split() == [str(0x2000), str(0x8000)]

@@ -106,6 +106,9 @@ SIZES = {
     "ProbeInterval": 144,
     "AssocStats": 256,
     "GetAddrs": 8,
+    "PeeloffArg": 8,
+    "PeeloffFlagsArg": 12,
+    "Tlv": 8,
 }
 
 STRUCTS: list[type[CStruct]] = [getattr(structs, name) for name in SIZES if name != "SetPrim"]
