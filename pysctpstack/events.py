@@ -5,7 +5,7 @@ Every record names its association by id. Sockets turn them into data, errors an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
@@ -28,6 +28,8 @@ class AssociationUp:
     outbound_streams: int
     inbound_streams: int
     accepted: bool
+    adaptation: int = 0
+    """What the peer's upper layer is (RFC 5061 section 4.2.6); 0: it did not say."""
 
 
 @dataclass(slots=True)
@@ -37,6 +39,7 @@ class AssociationRestarted:
     association_id: int
     outbound_streams: int
     inbound_streams: int
+    adaptation: int = 0
 
 
 @dataclass(slots=True)
@@ -114,6 +117,8 @@ class SendFailed:
     sent: bool
     error: int
     data: bytes
+    established: bool = field(default=True, compare=False)
+    """Whether the association had come up."""
 
 
 @dataclass(slots=True)
@@ -147,6 +152,14 @@ class PathChanged:
 
 
 @dataclass(slots=True)
+class PathPotentiallyFailed:
+    """One of the peer's addresses has not answered lately (RFC 7829 section 4.2); others are used if there are any."""
+
+    association_id: int
+    address: str
+
+
+@dataclass(slots=True)
 class RemoteError:
     """The peer reported an error that does not end the association (RFC 9260 section 11.2.6). ``data``: the ERROR
     chunk's causes."""
@@ -168,5 +181,6 @@ Event = (
     | Acknowledged
     | SenderDry
     | PathChanged
+    | PathPotentiallyFailed
     | RemoteError
 )

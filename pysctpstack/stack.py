@@ -11,7 +11,7 @@ import secrets
 import threading
 import weakref
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 from pysctpstack.config import Config
@@ -74,33 +74,37 @@ class StrongEntropy:
 class PortTable:
     """The SCTP ports of one host, and who has bound to which of its addresses."""
 
-    def __init__(self) -> None:
-        self._bound: dict[int, list[str]] = {}
-        """By port: the address of each socket, "" for the wildcard."""
+    def __init__(self, busy: Mapping[int, int]) -> None:
+        self._busy = busy
+        """Ports that have associations: they may outlive the socket that had bound it, and must not get a namesake."""
+        self._bound: dict[int, list[tuple[str, bool]]] = {}
+        """By port: the address of each socket, "" for the wildcard, and whether it shares."""
 
-    def reserve(self, port: int, address: str) -> int:
-        """Bind to an SCTP port (0: an ephemeral one). OSError: EADDRINUSE."""
+    def reserve(self, port: int, address: str, *, shares: bool = False) -> int:
+        """Bind to an SCTP port (0: an ephemeral one). ``shares``: with others that do (SO_REUSEADDR). OSError:
+        EADDRINUSE."""
         if port == 0:
             port = self._ephemeral()
-        bound = self._bound.setdefault(port, [])
-        if any(other == address or not other or not address for other in bound):
-            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
-        bound.append(address)
+        bound = self._bound.get(port, [])
+        for other, other_shares in bound:
+            if (other == address or not other or not address) and not (shares and other_shares):
+                raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+        self._bound.setdefault(port, bound).append((address, shares))
         return port
 
     def release(self, port: int, address: str) -> None:
         bound = self._bound[port]
-        bound.remove(address)
+        bound.remove(next(entry for entry in bound if entry[0] == address))
         if not bound:
             del self._bound[port]
 
     def _ephemeral(self) -> int:
         for _ in range(64):
             port = secrets.choice(EPHEMERAL_PORTS)
-            if port not in self._bound:
+            if port not in self._bound and port not in self._busy:
                 return port
         for port in EPHEMERAL_PORTS:
-            if port not in self._bound:
+            if port not in self._bound and port not in self._busy:
                 return port
         raise OSError(errno.EADDRINUSE, "no ephemeral SCTP port is free")
 
@@ -141,10 +145,12 @@ class Host:
 
         Weak, as `listening` is, so that a socket that nobody holds any more closes.
         """
+        self.peeled: dict[int, Owner] = {}
+        """Sockets that SCTP_SOCKOPT_PEELOFF made, by descriptor, until somebody asks for them."""
         self.listening: dict[int, weakref.ref[Owner]] = {}
         """By SCTP port: who is told of associations that peers set up."""
         self._orphans: deque[Owner] = deque()
-        self._ports = PortTable()
+        self._ports = PortTable(self.endpoint.local_ports)
         self._unfinished = WaitList(self.driver)
         self.lost_after_close = 0
         """Messages that failed after their user had closed the association."""
@@ -177,9 +183,10 @@ class Host:
 
     # --- SCTP ports ---
 
-    def reserve_port(self, port: int, address: str) -> int:
-        """Bind to an SCTP port (0: an ephemeral one). OSError: EADDRINUSE."""
-        return self._ports.reserve(port, address)
+    def reserve_port(self, port: int, address: str, *, shares: bool = False) -> int:
+        """Bind to an SCTP port (0: an ephemeral one). ``shares``: with others that do, as long as none of them listens.
+        OSError: EADDRINUSE."""
+        return self._ports.reserve(port, address, shares=shares and port not in self.listening)
 
     def release_port(self, port: int, address: str) -> None:
         self._ports.release(port, address)
@@ -200,7 +207,6 @@ class Host:
         position, count = 0, len(events)
         while position < count:
             event = events[position]
-            first = position
             position += 1
             id_ = event.association_id
             reference = self.owners.get(id_)
@@ -211,11 +217,16 @@ class Host:
             if owner is None:
                 self._discard(event, association)
                 continue
-            if event.__class__ is MessageReceived:
+            if isinstance(event, MessageReceived):
                 # Messages come in trains: they are handed over together.
-                while position < count and events[position].__class__ is MessageReceived and events[position][0] == id_:
+                train = [event]
+                while position < count:
+                    event = events[position]
+                    if not isinstance(event, MessageReceived) or event.association_id != id_:
+                        break
+                    train.append(event)
                     position += 1
-                owner.on_messages(events[first:position])
+                owner.on_messages(train)
             else:
                 owner.on_event(event)
                 if isinstance(event, (AssociationClosed, AssociationLost)):

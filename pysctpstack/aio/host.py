@@ -61,7 +61,7 @@ class Host:
         self.pump = Pump(self.config, StrongEntropy(), self._dispatch)
         self.driver = EventedDriver(self.pump, loop, watches=watches)
         self.endpoint = self.pump.endpoint
-        self.ports = PortTable()
+        self.ports = PortTable(self.endpoint.local_ports)
         self.closed = False
         self.owners: dict[int, weakref.ref[Owner]] = {}
         """By association id. Weak, so that what nobody holds any more closes; an association without an owner has been

@@ -7,7 +7,7 @@ from math import inf
 from struct import Struct
 from typing import Final
 
-from pysctpstack.core import fingerprint, handshake, heartbeat, output, pmtud, shutdown, timers
+from pysctpstack.core import autoclose, fingerprint, handshake, heartbeat, output, pmtud, shutdown, timers
 from pysctpstack.core.path import Path
 from pysctpstack.core.rx import receiver as rx
 from pysctpstack.core.rx.reassembly import padding_of
@@ -88,6 +88,11 @@ class Association:
         return sender.in_flight > 0 and sender.rwnd >= sender.max_payload()
 
     @property
+    def max_payload(self) -> int:
+        """Bytes of the largest message that is not fragmented."""
+        return self.tcb.sender.max_payload()
+
+    @property
     def is_held_back(self) -> bool:
         """Messages wait for acknowledgements, or for room in the peer's window."""
         return self.tcb.sender.queue.size > 0
@@ -126,6 +131,12 @@ class Association:
     def push_out(self, now: float) -> None:
         """After `offer`: send what may leave."""
         self.tcb.sender.replenish_burst()
+        self.finish(now)
+
+    def make_room(self, priority: int, size: int, now: float) -> None:
+        """Give up messages of a lower priority until ``size`` bytes of the send buffer are free, or there are none
+        (RFC 7496 section 4.2)."""
+        self._report_expired(self.tcb.sender.take_less_important(priority, size, now))
         self.finish(now)
 
     def shutdown(self, now: float) -> None:
@@ -178,6 +189,7 @@ class Association:
         """Process a packet whose checksum, verification tag and ports are right. `finish` has to follow the batch."""
         tcb = self.tcb
         tcb.reply_path = path
+        tcb.packets_received += 1
         receiver = tcb.receiver
         had_data = False
         position = _COMMON_HEADER
@@ -216,6 +228,7 @@ class Association:
                 else:
                     handler = _HANDLERS.get(type_)
                     if handler is not None:
+                        tcb.control_received += 1
                         handler(self, datagram, flags, start, end, now)
                     elif not self._unknown_chunk(type_, datagram, start, end):
                         break
@@ -268,6 +281,8 @@ class Association:
             tcb.shared.count("sack_in_wrong_state")
             return
         cumulative_tsn, a_rwnd, gaps, _duplicates = sack.decode(datagram, start, end)
+        tcb.sacks_received += 1
+        tcb.gap_blocks_received += len(gaps)
         outcome = tcb.sender.on_sack(cumulative_tsn, a_rwnd, gaps, now)
         if outcome is SackOutcome.PROCESSED:
             tcb.note_acknowledged()
@@ -417,9 +432,12 @@ class Association:
     # --- timers ---
 
     def next_timeout(self) -> float:
-        deadline = self.tcb.timers.next_deadline()
-        for path in self.tcb.paths:
-            deadline = min(deadline, path.next_deadline())
+        tcb = self.tcb
+        deadline = min(tcb.timers.deadlines)
+        for path in tcb.paths.by_address.values():
+            deadline = min(
+                deadline, path.t3_deadline, path.heartbeat_deadline, path.heartbeat_timeout, path.probe_deadline
+            )
         return deadline
 
     def handle_timeout(self, now: float) -> None:
@@ -440,6 +458,8 @@ class Association:
                 tcb.sender.allow_probe()
             elif timer == timers.LIFETIME:
                 self._expire(now)
+            elif timer == timers.AUTOCLOSE:
+                shutdown.request(tcb, now)
         for path in tuple(tcb.paths):
             if path.t3_deadline <= now and tcb.state is not State.CLOSED:
                 self._on_t3(path, now)
@@ -463,7 +483,10 @@ class Association:
             tcb.count_error(path, now)
 
     def _expire(self, now: float) -> None:
-        for message in self.tcb.sender.take_expired(now):
+        self._report_expired(self.tcb.sender.take_expired(now))
+
+    def _report_expired(self, expired: list[Message]) -> None:
+        for message in expired:
             self.tcb.report_failed(message, sent=message.offset > 0)
             # The event holds it now; the queue passes over the empty message when it gets there.
             message.data = b""
@@ -474,29 +497,36 @@ class Association:
         """Send what may leave and set the timers that depend on it: the end of every verb, batch and timeout."""
         tcb = self.tcb
         tcb.shared.touched.add(tcb.association_id)
-        if tcb.state is State.CLOSED:
+        if tcb.state is _CLOSED:
             return
+        sender = tcb.sender
         if tcb.newly_established:
             tcb.newly_established = False
             heartbeat.start(tcb, now)
             pmtud.on_established(tcb, now)
             if tcb.shutdown_wanted:
                 shutdown.request(tcb, now)
-        if tcb.sender.next_expiry() <= now:
+        expiry = sender.next_expiry()
+        if expiry <= now:
             self._expire(now)
-        if tcb.sender.is_idle:
+        if not sender.outstanding and sender.queue.head() is None:
             shutdown.advance(tcb, now)
             if not tcb.dry_reported:
                 tcb.dry_reported = True
                 tcb.report(SenderDry(tcb.association_id))
         output.flush(tcb, now)
+        if tcb.settings.autoclose:
+            autoclose.watch(tcb, now)
         receiver = tcb.receiver
-        if receiver.ack.unacknowledged and not tcb.timers.is_running(timers.DELAYED_SACK):
-            tcb.timers.start(timers.DELAYED_SACK, receiver.sack_deadline(now))
+        deadlines = tcb.timers.deadlines
+        if receiver.ack.unacknowledged and deadlines[timers.DELAYED_SACK] == inf:
+            deadlines[timers.DELAYED_SACK] = receiver.sack_deadline(now)
         if receiver.reassembly.held and not receiver.unread:
             receiver.start_partial_delivery()
-        self._watch_window(now)
-        tcb.timers.start(timers.LIFETIME, tcb.sender.next_expiry())
+        if not sender.outstanding or deadlines[timers.WINDOW_PROBE] != inf:
+            self._watch_window(now)
+        if expiry != inf or deadlines[timers.LIFETIME] != inf:
+            deadlines[timers.LIFETIME] = sender.next_expiry()
 
     def _watch_window(self, now: float) -> None:
         """RFC 9260 section 6.1, A: probe a closed window after an RTO, then at doubling intervals."""

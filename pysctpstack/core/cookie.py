@@ -15,7 +15,7 @@ from typing import Final
 from pysctpstack.core.entropy import Entropy
 from pysctpstack.core.route import Route
 
-_FIXED: Final = Struct("!ddIIIIIIIHHHHBHHH")
+_FIXED: Final = Struct("!ddIIIIIIIHHHHBIHHH")
 _MAC_SIZE: Final = 16
 FORWARD_TSN: Final = 0x01
 """A flag of a cookie: both ends support FORWARD TSN (RFC 3758 section 3.3)."""
@@ -45,6 +45,8 @@ class Cookie:
     inbound_streams: int
     flags: int = 0
     """Extensions in use, 8 bits."""
+    adaptation: int = 0
+    """The peer's Adaptation Code Point (RFC 5061 section 4.2.6); 0: none."""
 
     def is_stale(self, now: float) -> bool:
         return now - self.created_at > self.lifespan
@@ -67,6 +69,7 @@ class Cookie:
                 self.outbound_streams,
                 self.inbound_streams,
                 self.flags,
+                self.adaptation,
                 self.route.port,
                 self.route.local_port,
                 len(texts),

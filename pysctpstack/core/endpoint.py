@@ -61,7 +61,7 @@ association have the same deadline, so that the first two fields order them."""
 class Listener:
     """A port on which associations are accepted."""
 
-    __slots__ = ("port", "settings", "addresses", "room", "local_addresses", "ipv6")
+    __slots__ = ("port", "settings", "addresses", "room", "local_addresses", "ipv4", "ipv6")
 
     def __init__(
         self,
@@ -70,6 +70,7 @@ class Listener:
         addresses: frozenset[str],
         room: int,
         local_addresses: tuple[str, ...],
+        ipv4: bool,
         ipv6: bool,
     ) -> None:
         self.port = port
@@ -80,8 +81,9 @@ class Listener:
         """How many more associations may come up; the owner adjusts it as they are taken over."""
         self.local_addresses = local_addresses
         """What peers are told of this host's addresses; empty: nothing."""
+        # Whether peers may come over it.
+        self.ipv4 = ipv4
         self.ipv6 = ipv6
-        """Whether peers may come over IPv6."""
 
 
 class Endpoint:
@@ -98,6 +100,7 @@ class Endpoint:
         "associations",
         "by_tag",
         "by_peer",
+        "local_ports",
         "listeners",
         "jar",
         "reply_limit",
@@ -114,6 +117,8 @@ class Endpoint:
         self.by_tag: dict[int, Association] = {}
         self.by_peer: dict[tuple[int, int, str], Association] = {}
         """By local SCTP port, peer SCTP port and each peer address."""
+        self.local_ports: dict[int, int] = {}
+        """How many associations each local SCTP port has."""
         self.listeners: dict[int, Listener] = {}
         self.jar = CookieJar(entropy, config.cookie_secret_life, config.valid_cookie_life + handshake.MAX_PRESERVATIVE)
         self.reply_limit = ootb.ReplyLimit(config.ootb_replies_per_second)
@@ -151,16 +156,17 @@ class Endpoint:
         addresses: frozenset[str] = frozenset(),
         local_addresses: tuple[str, ...] = (),
         *,
+        ipv4: bool = True,
         ipv6: bool = True,
     ) -> Listener:
         """Accept associations on a port, at ``addresses`` only or (empty) at all. ValueError: somebody does already.
 
         ``room``: how many at most. ``local_addresses``: addresses of this host that peers are told of.
-        ``ipv6``: whether peers may come over IPv6.
+        ``ipv4``, ``ipv6``: whether peers may come over it.
         """
         if port in self.listeners:
             raise ValueError(f"port {port} is listened on")
-        listener = self.listeners[port] = Listener(port, settings, addresses, room, local_addresses, ipv6)
+        listener = self.listeners[port] = Listener(port, settings, addresses, room, local_addresses, ipv4, ipv6)
         return listener
 
     def unlisten(self, port: int) -> None:
@@ -227,6 +233,7 @@ class Endpoint:
         association = Association(tcb)
         self.associations[tcb.association_id] = association
         self.by_tag[tcb.local_tag] = association
+        self.local_ports[tcb.local_port] = self.local_ports.get(tcb.local_port, 0) + 1
         self._index_addresses(association)
         self.shared.touched.add(tcb.association_id)
         return association
@@ -250,6 +257,9 @@ class Endpoint:
             if self.by_peer.get(key) is association:
                 del self.by_peer[key]
         self.scheduled.pop(tcb.association_id, None)
+        left = self.local_ports.pop(tcb.local_port) - 1
+        if left:
+            self.local_ports[tcb.local_port] = left
 
     # --- the driver's side ---
 
@@ -283,14 +293,20 @@ class Endpoint:
         return inf
 
     def handle_timeout(self, now: float) -> None:
-        """Run the timers that are due."""
-        while self.next_timeout() <= now:
-            _, id_, later = heappop(self.deadlines)
+        """Run the timers that are due, and with them the heartbeats of other associations that soon will be: so
+        that thousands of idle ones cost a train of packets now and then, and not a wake-up each."""
+        if self.next_timeout() > now:
+            return
+        while (due_at := self.next_timeout()) <= now + heartbeat.MAX_EARLY:
+            id_ = self.deadlines[0][1]
+            association = self.associations[id_]
+            if due_at > now and not heartbeat.bring_forward(association.tcb, now):
+                return
+            later = heappop(self.deadlines)[2]
             if later is None:
                 del self.scheduled[id_]
             else:
                 self.scheduled[id_] = later
-            association = self.associations[id_]
             # Timers that were put off leave their alarm behind.
             deadline = association.next_timeout()
             if deadline <= now:
@@ -543,7 +559,7 @@ class Endpoint:
         listener = self.listeners.get(port)
         if listener is None or (listener.addresses and local and local not in listener.addresses):
             return None
-        if not listener.ipv6 and ":" in peer:
+        if not (listener.ipv6 if ":" in peer else listener.ipv4):
             return None
         return listener
 

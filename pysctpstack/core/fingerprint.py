@@ -26,7 +26,7 @@ from pysctpstack.core.tcb import Handshake, Tcb
 from pysctpstack.core.timers import Timers
 from pysctpstack.core.tx.outstanding import Chunk
 from pysctpstack.core.tx.partial_reliability import PartialReliability
-from pysctpstack.core.tx.send_queue import Message, SendQueue
+from pysctpstack.core.tx.send_queue import LimitedMessage, Message, SendQueue
 from pysctpstack.core.tx.sender import Sender
 from pysctpstack.events import MessageReceived
 
@@ -200,6 +200,13 @@ RULES: dict[type, dict[str, _Rule]] = {
         "dry_reported": _plain,
         "sack_wanted": _plain,
         "forward_tsn": _plain,
+        "activity": LEFT_OUT,
+        "packets_sent": LEFT_OUT,
+        "packets_received": LEFT_OUT,
+        "control_sent": LEFT_OUT,
+        "control_received": LEFT_OUT,
+        "sacks_received": LEFT_OUT,
+        "gap_blocks_received": LEFT_OUT,
     },
     Handshake: {
         # The INIT is told by the Tcb and ``preservative``.
@@ -210,6 +217,7 @@ RULES: dict[type, dict[str, _Rule]] = {
         "stale_cookies": _plain,
         "cookie_sent_at": _time,
         "preservative": _plain,
+        "adaptation": _plain,
         "path": _address,
     },
     Timers: {"deadlines": _list_of(_time)},
@@ -227,7 +235,13 @@ RULES: dict[type, dict[str, _Rule]] = {
         "search": _nested,
         "error_count": _plain,
         "path_max_retrans": LEFT_OUT,
+        "potentially_failed_max_retrans": LEFT_OUT,
+        "primary_switchover_max_retrans": LEFT_OUT,
         "heartbeat_interval": LEFT_OUT,
+        "heartbeats": LEFT_OUT,
+        "sack_delay": LEFT_OUT,
+        "delays_sacks": LEFT_OUT,
+        "discovers_mtu": LEFT_OUT,
         "t3_deadline": _time,
         "heartbeat_deadline": _time,
         "heartbeat_timeout": _time,
@@ -335,6 +349,7 @@ RULES: dict[type, dict[str, _Rule]] = {
         "probe_backoff": _plain,
         "sacks_since_probe": _plain,
         "retransmissions": LEFT_OUT,
+        "unordered_chunks": LEFT_OUT,
         # Only while packets are made.
         "oversized": LEFT_OUT,
         "partial": _nested,
@@ -352,6 +367,7 @@ RULES: dict[type, dict[str, _Rule]] = {
         "told_at": _time,
         "path": _address,
         "answered": LEFT_OUT,
+        "abandoned": LEFT_OUT,
     },
     TsnMap: {
         "initial_tsn": LEFT_OUT,
@@ -400,6 +416,11 @@ RULES: dict[type, dict[str, _Rule]] = {
         "received": LEFT_OUT,
         "promised": LEFT_OUT,
         "partial": _run_first,
+        "partial_delivery_point": LEFT_OUT,
+        "unordered_chunks": LEFT_OUT,
+        "duplicates": LEFT_OUT,
+        "out_of_sequence": LEFT_OUT,
+        "sacks": LEFT_OUT,
         "deferred": _list_of(_event),
         "deferred_size": _plain,
         "sack_delay": LEFT_OUT,
@@ -426,6 +447,7 @@ RULES: dict[type, dict[str, _Rule]] = {
     },
 }
 """What becomes of each slot of each class."""
+RULES[LimitedMessage] = {**RULES[Message], "policy": _plain, "limit": _plain, "losses": _values_of(_plain)}
 
 
 _KEPT: dict[type, dict[str, _Rule]] = {

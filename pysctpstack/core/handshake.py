@@ -36,6 +36,7 @@ from pysctpstack.wire.chunks import Abort, CookieEcho, Error, Init, InitAck
 from pysctpstack.wire.codepoints import PARAM_STATE_COOKIE, parameter_reported, parameter_stops
 from pysctpstack.wire.packet import encode
 from pysctpstack.wire.params import (
+    AdaptationLayerIndication,
     CookiePreservative,
     ForwardTsnSupported,
     HostName,
@@ -88,6 +89,7 @@ class PeerParameters:
     """Whole TLVs of unknown parameters that are to be reported."""
     forward_tsn: bool = False
     """The peer supports FORWARD TSN, and so does this end (RFC 3758 section 3.3)."""
+    adaptation: int = 0
 
 
 # --- the side that starts (section 5.1, A and C) ---
@@ -107,6 +109,8 @@ def _init_of(tcb: Tcb, preservative: int) -> bytes:
     settings = tcb.settings
     if settings.pr_sctp:
         parameters.append(ForwardTsnSupported())
+    if settings.adaptation_indication:
+        parameters.append(AdaptationLayerIndication(settings.adaptation_indication))
     return Init(
         tcb.local_tag,
         settings.receive_buffer,
@@ -202,6 +206,7 @@ def on_init_ack(tcb: Tcb, init_ack: InitAck, now: float) -> None:
     tcb.paths.primary = handshake.path = tcb.reply_path
     handshake.cookie_echo = CookieEcho(parameters.cookie).encode()
     handshake.attempts = 0
+    handshake.adaptation = parameters.adaptation
     handshake.errors = _unrecognized_error(parameters.unrecognized, tcb)
     tcb.timers.stop(T1_INIT)
     tcb.enter(State.COOKIE_ECHOED)
@@ -297,7 +302,7 @@ def on_cookie_ack(tcb: Tcb, now: float) -> None:
         handshake = tcb.handshake
         if handshake is not None and handshake.attempts == 0:
             tcb.reply_path.rto.measure(now - handshake.cookie_sent_at)
-        _establish(tcb)
+        _establish(tcb, handshake.adaptation if handshake is not None else 0)
     else:
         # Section 5.2.5
         tcb.shared.count("cookie_ack_unexpected")
@@ -340,15 +345,14 @@ def on_stale_cookie(tcb: Tcb, now: float) -> None:
     _send_init(tcb, now)
 
 
-def _establish(tcb: Tcb) -> None:
+def _establish(tcb: Tcb, adaptation: int) -> None:
     tcb.timers.stop(T1_INIT)
     tcb.timers.stop(T1_COOKIE)
     tcb.handshake = None
     tcb.error_count = 0
     tcb.enter(State.ESTABLISHED)
-    tcb.report(
-        AssociationUp(tcb.association_id, tcb.sender.outbound_streams, tcb.receiver.inbound_streams, tcb.accepted)
-    )
+    outbound, inbound = tcb.sender.outbound_streams, tcb.receiver.inbound_streams
+    tcb.report(AssociationUp(tcb.association_id, outbound, inbound, tcb.accepted, adaptation))
     for message in tcb.sender.take_beyond_streams():
         # Sent before the peer said how few streams it takes.
         tcb.report_failed(message, sent=False, error=1)
@@ -401,6 +405,8 @@ def sort_out(
             raise BadInit(UnresolvableAddress(named if len(named) <= settings.max_echo else b""))
         elif isinstance(parameter, ForwardTsnSupported) and settings.pr_sctp:
             found.forward_tsn = True
+        elif isinstance(parameter, AdaptationLayerIndication):
+            found.adaptation = parameter.code_point
         elif not isinstance(parameter, _KNOWN):
             if parameter_reported(parameter.type):
                 found.unrecognized.append(parameter.encode())
@@ -487,11 +493,14 @@ def answer_init(
         min(settings.outbound_streams, init.inbound_streams),
         min(settings.max_inbound_streams, init.outbound_streams),
         FORWARD_TSN if parameters.forward_tsn else 0,
+        parameters.adaptation,
     )
     # The cookie first, then what was not recognized, as far as it fits.
     answers: list[Parameter] = [StateCookie(jar.sign(cookie))]
     if parameters.forward_tsn:
         answers.append(ForwardTsnSupported())
+    if settings.adaptation_indication:
+        answers.append(AdaptationLayerIndication(settings.adaptation_indication))
     room = settings.max_echo
     for unrecognized in parameters.unrecognized:
         room -= len(unrecognized) + 4
@@ -554,7 +563,7 @@ def tcb_of_cookie(
     _take_peer(tcb, cookie)
     _add_paths(tcb, cookie.addresses)
     tcb.queue_cookie_ack()
-    _establish(tcb)
+    _establish(tcb, cookie.adaptation)
     return tcb
 
 
@@ -598,7 +607,7 @@ def resolve(tcb: Tcb, cookie: Cookie) -> CookieResolution:
 def on_duplicate_cookie(tcb: Tcb) -> None:
     """Case D: the COOKIE ACK was lost, or the peer's cookie came before its INIT ACK was answered."""
     if tcb.state is State.COOKIE_ECHOED:
-        _establish(tcb)
+        _establish(tcb, tcb.handshake.adaptation if tcb.handshake is not None else 0)
     tcb.queue_cookie_ack()
 
 
@@ -608,7 +617,7 @@ def on_collision(tcb: Tcb, cookie: Cookie) -> None:
         _take_peer(tcb, cookie)
         _add_paths(tcb, cookie.addresses)
         tcb.queue_cookie_ack()
-        _establish(tcb)
+        _establish(tcb, cookie.adaptation)
     else:
         tcb.peer_tag = cookie.peer_tag
         tcb.queue_cookie_ack()
@@ -642,7 +651,9 @@ def on_restart(tcb: Tcb, cookie: Cookie) -> None:
     tcb.newly_established = True
     tcb.timers.stop(T2_SHUTDOWN)
     tcb.timers.stop(T5_SHUTDOWN_GUARD)
-    tcb.report(AssociationRestarted(tcb.association_id, cookie.outbound_streams, cookie.inbound_streams))
+    tcb.report(
+        AssociationRestarted(tcb.association_id, cookie.outbound_streams, cookie.inbound_streams, cookie.adaptation)
+    )
     for message, sent in undelivered:
         tcb.report_failed(message, sent=sent)
     tcb.queue_cookie_ack()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import inf
+from typing import Final
 
 from pysctpstack.core.path import Path, PathState
 from pysctpstack.core.state import State
@@ -11,6 +12,10 @@ from pysctpstack.events import PathChange, PathChanged
 from pysctpstack.wire.chunks import Heartbeat, HeartbeatAck
 
 _NONCE_SIZE = 8
+EARLY: Final = 1 / 16
+"""The part of an RTO by which a HEARTBEAT may be early; taken off its jitter, which is half an RTO either way."""
+MAX_EARLY: Final = 1 / 16
+"""Seconds that this is at most."""
 
 #: RFC 9260 section 8.3: heartbeats begin with ESTABLISHED and end with SHUTDOWN or SHUTDOWN ACK.
 SENDING_STATES = frozenset({State.ESTABLISHED, State.SHUTDOWN_PENDING, State.SHUTDOWN_RECEIVED})
@@ -30,12 +35,24 @@ def schedule(tcb: Tcb, path: Path, now: float) -> None:
     if path.state in _PROBED:
         # RFC 9260 section 5.4 and RFC 7829 section 4.2, 4: one probe an RTO.
         path.heartbeat_deadline = now + path.rto.rto
-    elif path.heartbeat_interval:
+    elif path.heartbeats:
         # RFC 9260 section 8.3: HB.interval plus the RTO, give or take half an RTO.
-        jitter = (tcb.shared.random32() / 0x100000000 - 0.5) * path.rto.rto
+        jitter = (tcb.shared.random32() / 0x100000000 * (1.0 - EARLY) - (0.5 - EARLY)) * path.rto.rto
         path.heartbeat_deadline = now + path.heartbeat_interval + path.rto.rto + jitter
     else:
         path.heartbeat_deadline = inf
+
+
+def bring_forward(tcb: Tcb, now: float) -> bool:
+    """Have the next HEARTBEAT be due now if it soon will be. False: it will not."""
+    path = tcb.paths.primary
+    # Several addresses are probed each in its turn.
+    if len(tcb.paths) > 1 or path.state in _PROBED:
+        return False
+    if path.heartbeat_deadline - now > min(path.rto.rto * EARLY, MAX_EARLY):
+        return False
+    path.heartbeat_deadline = min(path.heartbeat_deadline, now)
+    return True
 
 
 def on_timer(tcb: Tcb, path: Path, now: float) -> None:

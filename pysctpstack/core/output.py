@@ -24,7 +24,24 @@ def send_sack(tcb: Tcb) -> None:
 
 def flush(tcb: Tcb, now: float) -> None:
     """Send everything that may leave now. Control chunks come first, then SACK, then DATA."""
+    may_send_data = tcb.state in DATA_STATES
+    sender = tcb.sender
+    ack = tcb.receiver.ack
+    if not (
+        tcb.control
+        or tcb.sack_wanted
+        or ack.due
+        or sender.queue.messages
+        or sender.marked
+        or sender.fast_retransmit
+        or sender.partial.due
+    ):
+        if may_send_data:
+            sender.end_burst()
+        return
     out = tcb.shared.out
+    tcb.packets_sent -= len(out)
+    tcb.control_sent += len(tcb.control)
     local_port, peer_port = tcb.local_port, tcb.peer_port
     pieces: list[bytes] = []
     size = 0
@@ -46,9 +63,7 @@ def flush(tcb: Tcb, now: float) -> None:
         size += len(chunk)
     tcb.control.clear()
 
-    may_send_data = tcb.state in DATA_STATES
-    ack = tcb.receiver.ack
-    if tcb.sack_wanted or ack.due or (ack.unacknowledged and may_send_data and tcb.sender.has_packet()):
+    if tcb.sack_wanted or ack.due or (ack.unacknowledged and may_send_data and sender.has_packet()):
         # RFC 9260 section 6.1: a pending acknowledgement goes with the DATA that leaves anyway.
         destination = tcb.sack_path
         if destination is not path or size + _SACK_SIZE > path.packet_size - COMMON_HEADER:
@@ -62,21 +77,23 @@ def flush(tcb: Tcb, now: float) -> None:
 
     if may_send_data:
         first_of_data = len(out)
-        if tcb.sender.partial.due:
+        if sender.partial.due:
             # RFC 3758 section 3.5, F2: with DATA in the same packet, if there is any.
             destination = tcb.paths.current()
             room = destination.packet_size - COMMON_HEADER
-            chunk = tcb.sender.forward_tsn(room, destination, now)
+            chunk = sender.forward_tsn(room, destination, now)
             if destination is not path or size + len(chunk) > room:
                 leave()
                 path = destination
             pieces.append(chunk)
             size += len(chunk)
-        next_packet = tcb.sender.next_packet
+        next_packet = sender.next_packet
         header = HEADER.pack(local_port, peer_port, tcb.peer_tag, 0)
         while True:
             if not pieces:
-                tcb.sender.send_train(now, header, out)
+                sender.send_train(now, header, out)
+                if not (sender.queue.messages or sender.marked or sender.fast_retransmit):
+                    break
             packet = next_packet(now, size, path)
             if packet is None:
                 break
@@ -88,11 +105,12 @@ def flush(tcb: Tcb, now: float) -> None:
             leave()
             if chunks:
                 out.append((destination.route, encode(local_port, peer_port, tcb.peer_tag, chunks)))
-        tcb.sender.end_burst()
-        if tcb.sender.oversized:
-            tcb.sender.oversized = False
+        sender.end_burst()
+        if sender.oversized:
+            sender.oversized = False
             _allow_fragments(tcb, first_of_data)
     leave()
+    tcb.packets_sent += len(out)
 
 
 def _allow_fragments(tcb: Tcb, first: int) -> None:

@@ -45,7 +45,13 @@ class Path:
         "search",
         "error_count",
         "path_max_retrans",
+        "potentially_failed_max_retrans",
+        "primary_switchover_max_retrans",
         "heartbeat_interval",
+        "heartbeats",
+        "sack_delay",
+        "delays_sacks",
+        "discovers_mtu",
         "t3_deadline",
         "heartbeat_deadline",
         "heartbeat_timeout",
@@ -72,12 +78,23 @@ class Path:
         ipv6 = ":" in self.address
         self.header_size = (IPV6_HEADER if ipv6 else IPV4_HEADER) + UDP_HEADER
         """Bytes of a datagram before the SCTP packet."""
+        self.discovers_mtu = settings.discovers_mtu
+        if not settings.discovers_mtu and settings.path_mtu:
+            mtu = settings.path_mtu
         self._set_size(mtu)
-        self.search = MtuSearch(self.header_size + COMMON_HEADER, ipv6=ipv6, enabled=settings.plpmtud)
+        self.search = MtuSearch(
+            self.header_size + COMMON_HEADER, ipv6=ipv6, enabled=settings.plpmtud and settings.discovers_mtu
+        )
         self.congestion = CongestionControl(self.packet_size - COMMON_HEADER, ipv6=":" in self.address)
         self.error_count = 0
+        # What SCTP_PEER_ADDR_PARAMS and SCTP_PEER_ADDR_THLDS may change for this address alone; see `Settings`.
         self.path_max_retrans = settings.path_max_retrans
+        self.potentially_failed_max_retrans = settings.potentially_failed_max_retrans
+        self.primary_switchover_max_retrans = settings.primary_switchover_max_retrans
         self.heartbeat_interval = settings.heartbeat_interval
+        self.heartbeats = settings.heartbeats
+        self.sack_delay = settings.sack_delay
+        self.delays_sacks = settings.delays_sacks
         self.t3_deadline = inf
         self.heartbeat_deadline = inf
         """When the next HEARTBEAT is due, if the path is idle until then."""

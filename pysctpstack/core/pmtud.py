@@ -182,7 +182,7 @@ def on_t3(tcb: Tcb, path: Path, now: float) -> None:
     """T3-rtx of ``path`` has expired, and what is in flight there has not been marked yet."""
     search = path.search
     congestion = path.congestion
-    if path.mtu <= search.base or congestion.flight_size <= search.base_room:
+    if not path.discovers_mtu or path.mtu <= search.base or congestion.flight_size <= search.base_room:
         return
     # A peer that keeps its window closed drops packets too, but says so (RFC 9260 section 6.2); a SHUTDOWN, which comes
     # by itself as well, does not. And after the first time-out one packet is in flight at a time: a chunk from before
@@ -220,7 +220,7 @@ def on_packet_too_big(tcb: Tcb, path: Path, now: float) -> None:
     search = path.search
     mtu = tcb.shared.route_table.path_mtu(path.route)
     if search.state is SearchState.DISABLED:
-        if mtu < path.mtu:
+        if mtu < path.mtu and path.discovers_mtu:
             tcb.set_path_mtu(path, mtu)
         else:
             tcb.shared.count("icmp_ignored")

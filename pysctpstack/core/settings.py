@@ -24,7 +24,7 @@ class Settings:
     path_max_retrans: int
     potentially_failed_max_retrans: int
     heartbeat_interval: float
-    """0: no heartbeats."""
+    """Beyond the RTO. See ``heartbeats``."""
     heartbeat_max_burst: int
     valid_cookie_life: float
     shutdown_guard: float
@@ -50,6 +50,22 @@ class Settings:
     """How long a probe is waited for."""
     max_segment: int = 0
     """Upper bound of a fragment's user data (SCTP_MAXSEG). 0: what the path MTU allows."""
+    heartbeats: bool = True
+    """Whether idle paths are probed (SPP_HB_ENABLE)."""
+    delays_sacks: bool = True
+    """Whether an acknowledgement may wait for ``sack_delay`` or a second packet (SCTP_DELAYED_SACK)."""
+    discovers_mtu: bool = True
+    """Whether the path MTU follows what the network says, and is searched for if ``plpmtud`` (SPP_PMTUD_ENABLE)."""
+    path_mtu: int = 0
+    """The MTU of paths that do not discover it. 0: the route's."""
+    primary_switchover_max_retrans: int = 0xFFFF
+    """Errors in a row after which another path becomes the primary (RFC 7829 section 5); 0xFFFF: never."""
+    autoclose: float = 0.0
+    """How long an association may be idle before it is shut down (SCTP_AUTOCLOSE); 0: for ever."""
+    adaptation_indication: int = 0
+    """The Adaptation Code Point that peers are told (RFC 5061 section 4.2.6); 0: none."""
+    partial_delivery_point: int = 0
+    """Bytes of an incomplete message from which on it is delivered in pieces; 0: when the buffer is full."""
 
     @classmethod
     def from_config(cls, config: Config) -> Settings:
@@ -65,6 +81,7 @@ class Settings:
             path_max_retrans=config.path_max_retrans,
             potentially_failed_max_retrans=config.potentially_failed_max_retrans,
             heartbeat_interval=config.heartbeat_interval,
+            heartbeats=config.heartbeat_interval > 0,
             heartbeat_max_burst=config.heartbeat_max_burst,
             valid_cookie_life=config.valid_cookie_life,
             shutdown_guard=config.shutdown_guard,

@@ -61,6 +61,32 @@ class AssociationStatistics:
     paths: tuple[PathStatistics, ...]
 
 
+def totals(tcb: Tcb) -> dict[str, int]:
+    """What Linux counts of an association, by its names (``struct sctp_assoc_stats``); DATA sent: without
+    retransmissions."""
+    sender, receiver = tcb.sender, tcb.receiver
+    map_ = receiver.tsn_map
+    sent = sender.next_tsn - tcb.initial_tsn
+    received = map_.cumulative - map_.initial_tsn + 1
+    received += sum(end - start + 1 for start, end in zip(map_.starts, map_.ends, strict=True))
+    return {
+        "sas_isacks": tcb.sacks_received,
+        "sas_osacks": receiver.sacks,
+        "sas_opackets": tcb.packets_sent,
+        "sas_ipackets": tcb.packets_received,
+        "sas_rtxchunks": sender.retransmissions,
+        "sas_outofseqtsns": receiver.out_of_sequence,
+        "sas_idupchunks": receiver.duplicates,
+        "sas_gapcnt": tcb.gap_blocks_received,
+        "sas_ouodchunks": sender.unordered_chunks,
+        "sas_iuodchunks": receiver.unordered_chunks,
+        "sas_oodchunks": sent - sender.unordered_chunks,
+        "sas_iodchunks": received - receiver.unordered_chunks,
+        "sas_octrlchunks": tcb.control_sent,
+        "sas_ictrlchunks": tcb.control_received + tcb.sacks_received,
+    }
+
+
 def of_path(path: Path, primary: Path) -> PathStatistics:
     congestion = path.congestion
     return PathStatistics(

@@ -27,6 +27,7 @@ from pysctpstack.events import (
     Loss,
     PathChange,
     PathChanged,
+    PathPotentiallyFailed,
     SendFailed,
     ShutdownReceived,
 )
@@ -74,6 +75,8 @@ class Handshake:
     stale_cookies: int = 0
     """Stale Cookie errors, each of which has begun the handshake anew."""
     cookie_sent_at: float = 0.0
+    adaptation: int = 0
+    """The peer's Adaptation Code Point (RFC 5061 section 4.2.6); 0: none."""
     preservative: int = 0
     """Milliseconds asked for after a Stale Cookie error (RFC 9260 section 5.2.6)."""
 
@@ -114,6 +117,13 @@ class Tcb:
         "dry_reported",
         "sack_wanted",
         "forward_tsn",
+        "activity",
+        "packets_sent",
+        "packets_received",
+        "control_sent",
+        "control_received",
+        "sacks_received",
+        "gap_blocks_received",
     )
 
     def __init__(
@@ -175,6 +185,12 @@ class Tcb:
         """A SACK has to leave with the next flush."""
         self.forward_tsn = False
         """Both ends support FORWARD TSN (RFC 3758 section 3.3)."""
+        # For SCTP_GET_ASSOC_STATS. Control chunks: without the SACKs that go with other chunks.
+        self.packets_sent = self.packets_received = 0
+        self.control_sent = self.control_received = 0
+        self.sacks_received = self.gap_blocks_received = 0
+        self.activity = -1
+        """What has been sent and received, when it was looked at last (SCTP_AUTOCLOSE)."""
 
     # --- states ---
 
@@ -256,6 +272,8 @@ class Tcb:
 
     def send_now(self, chunks: Sequence[bytes], path: Path) -> None:
         """Send a packet of just these chunks."""
+        self.packets_sent += 1
+        self.control_sent += len(chunks)
         self.shared.out.append((path.route, encode(self.local_port, self.peer_port, self.peer_tag, chunks)))
 
     # --- failure ---
@@ -281,11 +299,22 @@ class Tcb:
         elif (
             path.state is PathState.ACTIVE
             and len(self.paths) > 1
-            and path.error_count > self.settings.potentially_failed_max_retrans
+            and path.error_count > path.potentially_failed_max_retrans
         ):
             # RFC 7829 section 4.2, 1 and 4: probed at once, and not used while another path works.
             path.state = PathState.POTENTIALLY_FAILED
             path.heartbeat_deadline = now
+            self.report(PathPotentiallyFailed(self.association_id, path.address))
+        if path is self.paths.primary and path.error_count > path.primary_switchover_max_retrans:
+            # RFC 7829 section 5: for good, not just until it works again.
+            other = self.paths.alternate(path)
+            if other.state is PathState.ACTIVE:
+                self.set_primary(other)
+
+    def set_primary(self, path: Path) -> None:
+        """New data goes to this address from now on, while it works (RFC 9260 section 11.1.7)."""
+        self.paths.primary = path
+        self.report(PathChanged(self.association_id, path.address, PathChange.MADE_PRIMARY))
 
     def path_works(self, path: Path) -> None:
         """Something sent to ``path`` was acknowledged (RFC 9260 section 8.2)."""
@@ -350,6 +379,7 @@ class Tcb:
                 sent,
                 error,
                 message.data,
+                self.was_established,
             )
         )
 

@@ -123,18 +123,19 @@ class Pump:
 
     def drain(self, now: float) -> None:
         """Send what waits and report what happened; ends every call into the endpoint."""
-        while True:
-            datagrams = self.endpoint.datagrams_to_send(now)
+        endpoint = self.endpoint
+        shared = endpoint.shared
+        # The user's side may answer at once: a closed socket consumes what still comes.
+        while shared.out or shared.events:
+            datagrams = endpoint.datagrams_to_send(now)
             if datagrams:
                 if self._by_port:
                     self._send_by_port(datagrams)
                 else:
                     self.udp[0].send(datagrams)
-            events = self.endpoint.next_events()
-            if not events:
-                return
-            # The user's side may answer at once: a closed socket consumes what still comes.
-            self.on_events(events)
+            events = endpoint.next_events()
+            if events:
+                self.on_events(events)
 
     def _send_by_port(self, datagrams: list[tuple[Route, bytes]]) -> None:
         groups: dict[int, list[tuple[Route, bytes]]] = {}

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import _thread
 import contextlib
+import select
 import selectors
 import socket
 import threading
@@ -36,15 +37,43 @@ MAX_WAIT: Final = 3600.0
 """Seconds of the longest sleep: `select` and lock timeouts have platform limits."""
 
 
+class _Selector:
+    """Which of some sockets are readable: `selectors.DefaultSelector`, or epoll without what that adds to each call."""
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll() if hasattr(select, "epoll") else None
+        self._selector = selectors.DefaultSelector() if self._epoll is None else None
+        self._by_descriptor: dict[int, socket.socket] = {}
+
+    def add(self, sock: socket.socket) -> None:
+        self._by_descriptor[sock.fileno()] = sock
+        if self._epoll is not None:
+            self._epoll.register(sock, select.EPOLLIN)
+        elif self._selector is not None:
+            self._selector.register(sock, selectors.EVENT_READ)
+
+    def wait(self, timeout: float) -> list[socket.socket]:
+        if self._epoll is not None:
+            return [self._by_descriptor[descriptor] for descriptor, _ in self._epoll.poll(timeout)]
+        assert self._selector is not None
+        return [self._by_descriptor[key.fd] for key, _ in self._selector.select(timeout)]
+
+    def close(self) -> None:
+        if self._epoll is not None:
+            self._epoll.close()
+        elif self._selector is not None:
+            self._selector.close()
+
+
 class _Bell:
     """Wakes a thread out of its selector."""
 
     def __init__(self) -> None:
-        self.selector = selectors.DefaultSelector()
+        self.selector = _Selector()
         self._reader, self._writer = socket.socketpair()
         self._reader.setblocking(False)
         self._writer.setblocking(False)
-        self.selector.register(self._reader, selectors.EVENT_READ)
+        self.selector.add(self._reader)
         self.asleep_until = -inf
         """Until when its thread sleeps in the selector; -inf: it does not."""
 
@@ -55,14 +84,11 @@ class _Bell:
 
     def sleep(self, timeout: float) -> list[socket.socket]:
         """The UDP sockets that became readable."""
-        readable: list[socket.socket] = []
-        for key, _ in self.selector.select(timeout):
-            sock = key.fileobj
-            if sock is self._reader:
-                with contextlib.suppress(BlockingIOError):
-                    self._reader.recv(512)
-            elif isinstance(sock, socket.socket):
-                readable.append(sock)
+        readable = self.selector.wait(timeout)
+        if self._reader in readable:
+            readable.remove(self._reader)
+            with contextlib.suppress(BlockingIOError):
+                self._reader.recv(512)
         return readable
 
     def close(self) -> None:
@@ -77,10 +103,15 @@ class _Waiter:
     __slots__ = ("gate", "leads", "woken")
 
     def __init__(self) -> None:
-        self.gate = _thread.allocate_lock()
-        self.gate.acquire()
+        self.gate: _thread.LockType | None = None
+        """What it waits at while it does not lead."""
         self.leads = False
         self.woken = False
+
+    def wake(self) -> None:
+        if not self.woken and self.gate is not None:
+            self.woken = True
+            self.gate.release()
 
 
 class WaitList:
@@ -96,15 +127,12 @@ class WaitList:
         for waiter in self._waiters:
             if waiter.leads:
                 self._driver.ring_caller()
-            elif not waiter.woken:
-                waiter.woken = True
-                waiter.gate.release()
+            else:
+                waiter.wake()
 
     def wait(self, ready: Callable[[], bool], deadline: float = inf) -> bool:
         """Wait until ``ready()``, which is asked after each change, or until ``deadline``. The last answer of
         ``ready``."""
-        if ready():
-            return True
         waiter = _Waiter()
         self._waiters.append(waiter)
         try:
@@ -145,7 +173,7 @@ class ThreadedDriver:
     def watch(self, sockets: list[socket.socket]) -> None:
         for sock in sockets:
             for bell in (self._thread_bell, self._caller_bell):
-                bell.selector.register(sock, selectors.EVENT_READ)
+                bell.selector.add(sock)
 
     # --- after a call into the endpoint ---
 
@@ -185,14 +213,18 @@ class ThreadedDriver:
 
     def wait(self, waiter: _Waiter, ready: Callable[[], bool], deadline: float) -> bool:
         try:
-            while not (done := ready()):
-                now = clock()
-                if now >= deadline or self._stopping:
-                    break
+            done = ready()
+            while not (done or self._stopping):
                 if self._caller_leads:
+                    now = clock()
+                    if now >= deadline:
+                        break
                     self._follow(waiter, min(deadline - now, MAX_WAIT))
+                    done = ready()
                 else:
-                    self._lead(waiter, ready, deadline)
+                    done = self._lead(waiter, ready, deadline)
+                    if not done and clock() >= deadline:
+                        break
             return done
         finally:
             # Also by one that was woken to lead and finds its own wait over: the lead must not stop with it.
@@ -200,28 +232,34 @@ class ThreadedDriver:
                 self._pass_lead()
 
     def _follow(self, waiter: _Waiter, timeout: float) -> None:
+        gate = waiter.gate
+        if gate is None:
+            gate = waiter.gate = _thread.allocate_lock()
+            gate.acquire()
         self._queue.append(waiter)
         self.lock.release()
         try:
-            taken = waiter.gate.acquire(timeout=timeout)
+            taken = gate.acquire(timeout=timeout)
         finally:
             self.lock.acquire()
             self._queue.remove(waiter)
         if not taken and waiter.woken:
             # Woken between the time-out and the lock: leave the gate closed for the next wait.
-            waiter.gate.acquire(blocking=False)
+            gate.acquire(blocking=False)
         waiter.woken = False
 
-    def _lead(self, waiter: _Waiter, ready: Callable[[], bool], deadline: float) -> None:
+    def _lead(self, waiter: _Waiter, ready: Callable[[], bool], deadline: float) -> bool:
+        """Lead until ``ready()``, whose last answer this returns, or until ``deadline``."""
         self._caller_leads = True
         self._leads += 1
         waiter.leads = True
         self._thread_bell.ring()
         try:
-            while not ready() and not self._stopping:
+            while True:
                 self._step(self._caller_bell, deadline)
-                if clock() >= deadline:
-                    break
+                done = ready()
+                if done or self._stopping or clock() >= deadline:
+                    return done
         finally:
             waiter.leads = False
             self._caller_leads = False
@@ -234,8 +272,7 @@ class ThreadedDriver:
     def _pass_lead(self) -> None:
         for waiter in self._queue:
             if not waiter.woken:
-                waiter.woken = True
-                waiter.gate.release()
+                waiter.wake()
                 return
         if self._parked_until > self._last_led + 2 * LINGER:
             self._parked_until = -inf
@@ -299,9 +336,7 @@ class ThreadedDriver:
             self._stopping = True
             self.ring()
             for waiter in self._queue:
-                if not waiter.woken:
-                    waiter.woken = True
-                    waiter.gate.release()
+                waiter.wake()
             if self._parked_until != -inf:
                 self._parked_until = -inf
                 self._park.release()

@@ -15,7 +15,6 @@ from pysctpstack.drivers import routes
 
 MAPPED: Final = "::ffff:"
 ANY: Final = frozenset({"", "0.0.0.0", "::"})
-_THIS_HOST: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 Address = tuple[Any, ...]
 """``(host, port)``, or ``(host, port, flowinfo, scope_id)`` for AF_INET6."""
@@ -50,15 +49,13 @@ def resolve(address: object, family: int, *, passive: bool = False) -> tuple[str
         ip = routes.scoped(ip, sockaddr[3] or (address[3] if len(address) == 4 else 0))
     if ip.lower().startswith(MAPPED):
         ip = ip[len(MAPPED) :]
-    if not passive:
-        # To the wildcard address is to this host, as for TCP.
-        ip = _THIS_HOST.get(ip, ip)
-        if _is_for_many(ip):
-            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+    if not passive and (host == "" or ip in ANY or is_for_many(ip)):
+        # Linux: to the wildcard address is to nobody, other than with TCP.
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
     return ("" if passive and ip in ANY else ip), port
 
 
-def _is_for_many(ip: str) -> bool:
+def is_for_many(ip: str) -> bool:
     """RFC 9260 section 8.4, 1: associations are with unicast addresses."""
     if ":" in ip:
         return len(ip.partition(":")[0]) == 4 and ip[:2].lower() == "ff"

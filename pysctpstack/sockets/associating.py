@@ -28,17 +28,19 @@ class AssociatingSocket(BaseSocket):
     # --- setting up ---
 
     def listen(self, backlog: int = 128) -> None:
-        """Accept associations. EADDRINUSE: the stack's UDP port is taken, and the message says how to choose
+        """Accept associations; as many as ``backlog`` and one more may wait for `accept`, as in Linux. 0, or less: no
+        longer (RFC 6458 section 3.1.3). EADDRINUSE: the stack's UDP port is taken, and the message says how to choose
         another."""
         with self._lock:
             self._check_open()
             if self.one_to_one and (self.associations or self._connecting):
                 raise failure(errno.EINVAL)
-            if backlog <= 0 and not self.one_to_one:
-                # RFC 6458 section 3.1.3: 0 turns the acceptance of associations off again.
+            if backlog <= 0:
+                if self._listener is None:
+                    raise failure(errno.EINVAL)
                 self._stop_listening()
                 return
-            room = min(max(backlog, 1), self._host.config.backlog_limit) if self.one_to_one else MANY
+            room = min(backlog, self._host.config.backlog_limit) + 1 if self.one_to_one else MANY
             if self._listener is not None:
                 self._listener.room = max(room - len(self._accepted), 0)
                 return
@@ -53,6 +55,7 @@ class AssociatingSocket(BaseSocket):
                 room,
                 frozenset(self._bound),
                 self._told_addresses(),
+                ipv4=not self.ipv6_only,
                 ipv6=self.family == socket.AF_INET6,
             )
             self._host.listening[self._local_port] = weakref.ref(self)
@@ -61,12 +64,12 @@ class AssociatingSocket(BaseSocket):
         """The next association of a listening one-to-one socket, and the peer's address and port."""
         with self._lock:
             self._check_open()
-            if not self.one_to_one:
+            if not self.one_to_one or self.is_peeled:
                 raise failure(errno.EOPNOTSUPP)
             if self._listener is None:
                 raise failure(errno.EINVAL)
             self._wait(lambda: bool(self._accepted), self._deadline(0, self.receive_timeout))
-            child = cast("Self", self._accepted.popleft())  # made by `_accept_child`, of this class
+            child = cast("Self", self._accepted.pop(0))  # made by `_accept_child`, of this class
             if self._listener is not None:
                 self._listener.room += 1
             self._refresh()
@@ -115,8 +118,7 @@ class AssociatingSocket(BaseSocket):
             finally:
                 outcome = self._outcomes.pop(id_)
             if outcome:
-                # Reported here, so not by SO_ERROR once more.
-                self.take_error()
+                # Linux: SO_ERROR reports it once more.
                 raise failure(outcome)
             return id_
 
@@ -135,6 +137,9 @@ class AssociatingSocket(BaseSocket):
     def _associate(self, ips: list[str], port: int, settings: Settings) -> Association:
         """Begin an association with a peer that has these addresses, the first to be used first."""
         if port == 0:
+            # Where nobody can listen.
+            raise failure(errno.ECONNREFUSED)
+        if self.ipv6_only and any(":" not in ip for ip in ips):
             raise failure(errno.EINVAL)
         self._host.start()
         if not any(self._host.source_address(ip) for ip in ips):
@@ -176,40 +181,62 @@ class AssociatingSocket(BaseSocket):
     def sctp_bindx(self, addrs: Iterable[object], flags: int = c.SCTP_BINDX_ADD_ADDR) -> None:
         """Bind to further local addresses, of one port, or (SCTP_BINDX_REM_ADDR) no longer to some of several.
 
-        Peers of associations set up from then on are told of them. EINVAL: another port than before, or nothing
-        would be left;
-        EOPNOTSUPP: there is an association already, which can't learn of a change (RFC 5061 is not offered).
+        Peers of associations set up from then on are told of them; those that are there do not learn of it (RFC 5061
+        is not offered). EINVAL: another port than before, or an address that is bound already, or is not. EBUSY:
+        nothing would be left. After an error everything is as before.
         """
         resolved = [addresses.resolve(address, self.family, passive=True) for address in addrs]
         with self._lock:
             self._check_open()
             if not resolved or flags not in (c.SCTP_BINDX_ADD_ADDR, c.SCTP_BINDX_REM_ADDR):
                 raise failure(errno.EINVAL)
-            if self.associations or self._listener is not None:
-                raise failure(errno.EOPNOTSUPP)
             ports = {port for _, port in resolved} | ({self._local_port} if self._local_port else set())
             if len(ports - {0}) > 1:
                 raise failure(errno.EINVAL)
+            ips = [ip for ip, _ in resolved]
             if flags == c.SCTP_BINDX_REM_ADDR:
-                self._unbind([ip for ip, _ in resolved])
-                return
-            for ip, port in resolved:
-                if ip:
-                    check_local(ip)
-                if not self._local_port:
-                    self._bind([ip] if ip else [], port)
-                elif not ip or not self._bound or ip in self._bound:
-                    raise failure(errno.EINVAL)
-                else:
+                self._unbind(ips)
+            else:
+                self._bind_all(ips, max(ports))
+            if self._listener is not None:
+                self._listener.addresses = frozenset(self._bound)
+                self._listener.local_addresses = self._told_addresses()
+
+    def _bind_all(self, ips: list[str], port: int) -> None:
+        """All of these local addresses, or none."""
+        if len(set(ips)) < len(ips) or (self._local_port and not self._bound):
+            raise failure(errno.EINVAL)
+        for ip in ips:
+            if ip in self._bound or (not ip and (self._local_port or len(ips) > 1)):
+                raise failure(errno.EINVAL)
+            if ip:
+                check_local(ip)
+        if not self._local_port and not ips[0]:
+            self._bind([], port)
+            return
+        added: list[str] = []
+        try:
+            for ip in ips:
+                if self._local_port:
                     self._bind_more(ip)
+                else:
+                    self._bind([ip], port)
+                added.append(ip)
+        except OSError:
+            for ip in added:
+                self._bind_less(ip)
+            if not self._bound:
+                self._local_port, self._owns_port = 0, False
+            raise
 
     def _unbind(self, ips: list[str]) -> None:
         left = [ip for ip in self._bound if ip not in ips]
-        if not left or len(left) + len(set(ips)) != len(self._bound):
+        if not left:
+            raise failure(errno.EBUSY)
+        if len(left) + len(set(ips)) != len(self._bound):
             raise failure(errno.EINVAL)
         for ip in ips:
-            self._host.release_port(self._local_port, ip)
-        self._bound = left
+            self._bind_less(ip)
 
     def sctp_connectx(self, addrs: Iterable[object]) -> int:
         """As `connect`, to a peer with several addresses of one port; the association's id.
@@ -229,13 +256,12 @@ class AssociatingSocket(BaseSocket):
             return [self.show(path.address, tcb.peer_port) for path in tcb.paths]
 
     def sctp_getladdrs(self, assoc_id: int = 0) -> list[addresses.Address]:
-        """The local addresses of an association, or (0) those that the socket is bound to."""
+        """The local addresses of an association, or (0) those that the socket is bound to: none, some, or all of the
+        host's."""
         with self._lock:
             self._check_open()
-            told: tuple[str, ...] = ()
-            if assoc_id or (self.one_to_one and self.associations):
-                told = self._association(assoc_id).tcb.local_addresses
-            return [self.show(ip, self._local_port) for ip in told or self._bound or [""]]
+            named = assoc_id or (self.one_to_one and self.associations)
+            return self.local_addresses(self._association(assoc_id).tcb if named else None)
 
     def _association(self, id_: int) -> Association:
         if self.one_to_one:

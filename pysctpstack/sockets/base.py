@@ -11,8 +11,8 @@ import errno
 import socket
 import threading
 import weakref
-from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from math import inf
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
@@ -23,14 +23,16 @@ from pysctpstack.core.association import Association
 from pysctpstack.core.endpoint import Listener
 from pysctpstack.core.settings import Settings
 from pysctpstack.core.state import State
+from pysctpstack.core.tcb import Tcb
 from pysctpstack.drivers import routes
 from pysctpstack.drivers.pump import clock
 from pysctpstack.sockets import addresses
 from pysctpstack.sockets.inbox import Inbox, Notice
 from pysctpstack.sockets.notifications import notifications
-from pysctpstack.sockets.options import OPTIONS
+from pysctpstack.sockets.options import CALLS, OPTIONS
+from pysctpstack.sockets.preferences import Preferences
 from pysctpstack.sockets.readiness import Readiness
-from pysctpstack.sockets.values import failure, shaped
+from pysctpstack.sockets.values import failure, option_buffer, option_bytes, shaped
 from pysctpstack.stack import Host, errno_of
 
 if TYPE_CHECKING:
@@ -40,8 +42,12 @@ MSG_PEEK: Final = int(socket.MSG_PEEK)
 MSG_DONTWAIT: Final = int(getattr(socket, "MSG_DONTWAIT", 0x40))
 MSG_CTRUNC: Final = int(getattr(socket, "MSG_CTRUNC", 0x08))
 MANY: Final = 1 << 30
+_FEW: Final = 16
 
+_LEVELS: Final = (socket.SOL_SOCKET, c.IPPROTO_SCTP, socket.IPPROTO_IP, socket.IPPROTO_IPV6)
 SETTING_UP: Final = frozenset({State.COOKIE_WAIT, State.COOKIE_ECHOED})
+
+_ROUTINE: Final = frozenset({events.Acknowledged, events.SenderDry})
 
 
 class BaseSocket:
@@ -58,7 +64,8 @@ class BaseSocket:
         if family not in (socket.AF_INET, socket.AF_INET6):
             raise failure(errno.EAFNOSUPPORT)
         if type not in (socket.SOCK_STREAM, socket.SOCK_SEQPACKET):
-            raise failure(errno.ESOCKTNOSUPPORT)
+            # Linux: there are datagram sockets, but not of this protocol.
+            raise failure(errno.EPROTONOSUPPORT if type == socket.SOCK_DGRAM else errno.ESOCKTNOSUPPORT)
         with host.lock:
             host.check_open()
             self._set_up(host, family, type)
@@ -74,16 +81,25 @@ class BaseSocket:
         self.settings: Settings = Settings.from_config(host.config)
         self.send_buffer: int = host.config.send_buffer
         self.remote_udp_port = host.config.remote_udp_port
-        self.subscribed: set[int] = set()
-        """Notification types that are wanted (RFC 6458 section 6.2)."""
+        self.preferences = Preferences()
+        """Of associations to come; `preferences_of` has an association's."""
         self.wants_sndrcvinfo = False
         self.wants_rcvinfo: bool = False
-        self.receive_context = 0
+        self.wants_nxtinfo: bool = False
+        self.disable_fragments: bool = False
+        self.fragment_interleave: bool = False
+        self.maps_ipv4: bool = True
+        """Whether an AF_INET6 socket shows IPv4 addresses as mapped ones (RFC 6458 section 8.1.15)."""
+        self.reuses_port: bool = False
+        self.ipv6_only: bool = False
+        """Whether an AF_INET6 socket leaves IPv4 alone (RFC 3493 section 5.3)."""
+        self.is_peeled = False
+        """It came of a one-to-many socket (RFC 6458 section 9.2)."""
         self.linger: int | None = None
         self.receive_timeout: float | None = None
         self.send_timeout: float | None = None
-        self.switches: dict[int, bool] = {}
-        """Options of SOL_SOCKET that are remembered and change nothing here."""
+        self.switches: dict[int, int] = {}
+        """Options that are remembered and change nothing here: SOL_SOCKET's by number, SCTP's by its negative."""
         self.associations: dict[int, Association] = {}
         """By association id."""
         self._direct: Association | None = None
@@ -100,20 +116,32 @@ class BaseSocket:
         self._peer: tuple[str, int] | None = None
         """Of a one-to-one socket: its peer's address and port, once it has one."""
         self._listener: Listener | None = None
-        self._accepted: deque[BaseSocket] = deque()
+        self._accepted: list[BaseSocket] = []
         self._arrivals = Inbox()
         self._connecting = False
         self._error = 0
         self._ended = False
         """The peer will send nothing more."""
         self._write_closed = False
+        self._read_closed = False
         self._closed = False
         self._makefile_references = 0
+        self._preferences: dict[int, Preferences] = {}
+        """By association id."""
         self._peer_addresses: dict[int, addresses.Address] = {}
         """As shown with messages, by association id: those of associations that have messages here, or had lately."""
         self._taken_of = 0
         self._taken = self._taken_padding = 0
         """What has been read of one association's messages and not been told to it."""
+        self._delivering = 0
+        """Of a one-to-many socket without SCTP_FRAGMENT_INTERLEAVE: whose message is under partial delivery."""
+        self._waiting: list[Sequence[events.MessageReceived]] = []
+        """Messages of other associations that wait for its end."""
+        self._buffered = 0
+        self._buffered_by: dict[int, int] = {}
+        """Of a one-to-many socket with a descriptor: bytes in the send buffer, in all and by association id."""
+        self._has_priorities = False
+        """Messages with SCTP_PR_SCTP_PRIO have been sent: they may have to make room for others."""
         self._outcomes: dict[int, int] = {}
         """By id of an association that a blocked `connect` waits for: the errno with which it failed, or 0."""
         host.sockets.add(self)
@@ -140,15 +168,51 @@ class BaseSocket:
 
     def on_messages(self, messages: Sequence[events.MessageReceived]) -> None:
         id_ = messages[0].association_id
+        if self._read_closed:
+            for message in messages:
+                self.associations[id_].consumed(len(message.data), clock())
+            return
         if id_ not in self._peer_addresses:
-            if not self._arrivals:
+            if not self._arrivals and len(self._peer_addresses) > 2 * len(self.associations) + _FEW:
                 # All has been read of those that have ended since.
                 for gone in self._peer_addresses.keys() - self.associations.keys() - {self._taken_of}:
                     del self._peer_addresses[gone]
             self._peer_addresses[id_] = self._address_of(id_)
+        if self.one_to_one or self.fragment_interleave:
+            self._arrivals.arrivals.extend(messages)
+        else:
+            self._keep_together(id_, messages)
+
+    def _keep_together(self, id_: int, messages: Sequence[events.MessageReceived]) -> None:
+        """RFC 6458 section 8.1.20: while a message is delivered in pieces, others wait for its end."""
+        if self._delivering not in (0, id_):
+            self._waiting.append(messages)
+            return
         self._arrivals.arrivals.extend(messages)
+        self._delivering = 0 if messages[-1].complete else id_
+        self._hand_over_waiting()
+
+    def _hand_over_waiting(self) -> None:
+        while self._waiting and not self._delivering:
+            waiting, self._waiting = self._waiting, []
+            held: set[int] = set()
+            for messages in waiting:
+                id_ = messages[0].association_id
+                if id_ in held or self._delivering not in (0, id_):
+                    held.add(id_)
+                    self._waiting.append(messages)
+                else:
+                    self._arrivals.arrivals.extend(messages)
+                    self._delivering = 0 if messages[-1].complete else id_
 
     def on_event(self, event: events.Event) -> None:
+        if (
+            event.__class__ in _ROUTINE
+            and not self.preferences_of(event.association_id).subscribed
+            and (self.one_to_one or self._readiness is None)
+        ):
+            # What comes with each acknowledgement, and is for `wake`.
+            return
         id_ = event.association_id
         if isinstance(event, events.AssociationUp):
             if event.accepted and self.one_to_one and id_ not in self.associations:
@@ -163,13 +227,15 @@ class BaseSocket:
             self._ended = self.one_to_one
         elif isinstance(event, (events.AssociationLost, events.AssociationClosed)):
             self._association_ended(event)
-        if self.subscribed:
-            address = self._address_of(id_)
-            for data in notifications(event, self.subscribed, self._show_peer):
-                self._arrivals.arrivals.append(Notice(data, address))
-        if isinstance(event, (events.AssociationLost, events.AssociationClosed)):
-            self.associations.pop(id_, None)
-            self._direct = None
+        self._notify(event)
+        ended = isinstance(event, (events.AssociationLost, events.AssociationClosed))
+        if id_ == self._delivering and (ended or isinstance(event, events.PartialDeliveryAborted)):
+            self._delivering = 0
+            self._hand_over_waiting()
+        if ended:
+            self._forget(id_)
+        if self._readiness is not None and not self.one_to_one:
+            self._recount(id_)
 
     def wake(self) -> None:
         self._waits.wake()
@@ -178,17 +244,28 @@ class BaseSocket:
 
     def _accept_child(self, event: events.AssociationUp) -> None:
         child = self._bare(self._host, self.family, self.type)
+        self._hand_down(child)
+        child._bound, child._local_port = list(self._bound), self._local_port
+        child.on_event(replace(event, accepted=False))
+        self._accepted.append(child)
+
+    def _hand_down(self, child: BaseSocket) -> None:
+        """What a socket that comes of this one begins with."""
         child.settings = self.settings.copy()
         child.send_buffer = self.send_buffer
         child.remote_udp_port = self.remote_udp_port
-        child.subscribed = set(self.subscribed)
+        child.preferences = self.preferences
         child.wants_sndrcvinfo = self.wants_sndrcvinfo
         child.wants_rcvinfo = self.wants_rcvinfo
-        child.receive_context = self.receive_context
+        child.wants_nxtinfo = self.wants_nxtinfo
+        child.disable_fragments = self.disable_fragments
+        child.fragment_interleave = self.fragment_interleave
+        child.maps_ipv4 = self.maps_ipv4
+        child.reuses_port = self.reuses_port
+        child.ipv6_only = self.ipv6_only
+        child.switches = dict(self.switches)
         child.linger = self.linger
-        child._bound, child._local_port = list(self._bound), self._local_port
-        child.on_event(events.AssociationUp(event.association_id, event.outbound_streams, event.inbound_streams, False))
-        self._accepted.append(child)
+        child.receive_timeout, child.send_timeout = self.receive_timeout, self.send_timeout
 
     @classmethod
     def _bare(cls, host: Host, family: int, type_: int) -> Self:
@@ -200,11 +277,27 @@ class BaseSocket:
     def _adopt(self, id_: int) -> None:
         association = self._host.endpoint.associations[id_]
         self.associations[id_] = association
+        if not self._arrivals and len(self._preferences) > 2 * len(self.associations) + _FEW:
+            # Those of the others count until all has been read that came of them.
+            self._preferences = {known: self.preferences_of(known) for known in self.associations}
+        self._preferences.setdefault(id_, self.preferences)
         self._host.owners[id_] = weakref.ref(self)
         if self.one_to_one:
             self._peer = (association.tcb.paths.primary.address, association.tcb.peer_port)
-            if not self._write_closed:
-                self._direct = association
+            self.update_direct()
+
+    def _forget(self, id_: int) -> None:
+        """An association is not this socket's any more."""
+        self.associations.pop(id_, None)
+        self._direct = None
+
+    def update_direct(self) -> None:
+        """After something that decides what becomes of a plain message."""
+        self._direct = None
+        if self.one_to_one and not self._write_closed and not self.disable_fragments:
+            for id_, association in self.associations.items():
+                if not self.preferences_of(id_).has_send_defaults:
+                    self._direct = association
 
     def _association_ended(self, event: events.AssociationLost | events.AssociationClosed) -> None:
         error = 0
@@ -230,11 +323,59 @@ class BaseSocket:
 
     def show(self, ip: str, port: int) -> addresses.Address:
         """An address as this socket's family shows it."""
+        if ip and ":" not in ip and not self.maps_ipv4:
+            return (ip, port)
         return addresses.show(ip, port, self.family)
 
-    def _show_peer(self, ip: str) -> addresses.Address:
-        port = next((a.tcb.peer_port for a in self.associations.values() if ip in a.tcb.paths.by_address), 0)
-        return self.show(ip, port)
+    def _notify(self, event: events.Event) -> None:
+        """Queue the notifications of an event, as far as they are wanted."""
+        preferences = self.preferences_of(event.association_id)
+        if preferences.subscribed:
+            address = self._address_of(event.association_id)
+            for data in notifications(event, preferences, lambda ip: self.show(ip, address[1])):
+                self._arrivals.arrivals.append(Notice(data, address))
+
+    def preferences_of(self, id_: int) -> Preferences:
+        """What is wanted of an association; of one that this socket does not have: of those to come."""
+        return self._preferences.get(id_, self.preferences)
+
+    def context_of(self, message: events.MessageReceived) -> int:
+        """SCTP_CONTEXT of the association that a message came from."""
+        return self.preferences_of(message.association_id).receive_context
+
+    def set_preferences_of(self, id_: int, preferences: Preferences) -> None:
+        self._preferences[id_] = preferences
+        self.update_direct()
+
+    def kick(self) -> None:
+        """After an option that lets packets leave or changes a timer."""
+        self._host.kick()
+
+    def local_addresses(self, tcb: Tcb | None) -> list[addresses.Address]:
+        """Of an association, or (None) those that the socket is bound to: all of the host's for the wildcard one."""
+        ips = list(tcb.local_addresses) if tcb is not None else []
+        if not ips and self._local_port:
+            ips = list(self._bound) or [
+                ip
+                for ip in self._host.config.udp_addresses or routes.interface_addresses()
+                if self.family == socket.AF_INET6 or ":" not in ip
+            ]
+        return [self.show(ip, self._local_port) for ip in ips]
+
+    @property
+    def _shares_port(self) -> bool:
+        """SO_REUSEADDR, SO_REUSEPORT and SCTP_REUSE_PORT mean the same here."""
+        reuse = (socket.SO_REUSEADDR, getattr(socket, "SO_REUSEPORT", socket.SO_REUSEADDR))
+        return self.reuses_port or any(self.switches.get(option) for option in reuse)
+
+    @property
+    def is_bound(self) -> bool:
+        return bool(self._local_port)
+
+    @property
+    def is_bound_to_all(self) -> bool:
+        """Bound, and to the wildcard address."""
+        return bool(self._local_port) and not self._bound
 
     # --- what is ready (with the lock held) ---
 
@@ -250,12 +391,21 @@ class BaseSocket:
 
     def _has_send_room(self) -> bool:
         """Linux: while anything is left of SO_SNDBUF, a whole message may follow."""
-        return sum(association.send_buffered for association in self.associations.values()) < self.send_buffer
+        if self.one_to_one:
+            return all(association.send_buffered < self.send_buffer for association in self.associations.values())
+        return self._buffered < self.send_buffer
+
+    def _recount(self, id_: int) -> None:
+        """Messages of an association of a one-to-many socket have been sent, or were acknowledged or given up."""
+        association = self.associations.get(id_)
+        size = association.send_buffered if association is not None else 0
+        self._buffered += size - self._buffered_by.pop(id_, 0)
+        if size:
+            self._buffered_by[id_] = size
 
     def report(self, event: events.Event) -> None:
         """Queue the notification of something that no packet and no timer brought about."""
-        for data in notifications(event, self.subscribed, self._show_peer):
-            self._arrivals.arrivals.append(Notice(data, self._address_of(event.association_id)))
+        self._notify(event)
         self.wake()
 
     def _refresh(self) -> None:
@@ -314,7 +464,7 @@ class BaseSocket:
             self._bind([ip] if ip else [], port)
 
     def _bind(self, ips: list[str], port: int) -> None:
-        self._local_port = self._host.reserve_port(port, ips[0] if ips else "")
+        self._local_port = self._host.reserve_port(port, ips[0] if ips else "", shares=self._shares_port)
         self._bound = ips[:1]
         self._owns_port = True
         for ip in ips[1:]:
@@ -322,8 +472,15 @@ class BaseSocket:
 
     def _bind_more(self, ip: str) -> None:
         """One more local address for a socket that is bound to some."""
-        self._host.reserve_port(self._local_port, ip)
+        if self._owns_port:
+            self._host.reserve_port(self._local_port, ip, shares=self._shares_port)
         self._bound.append(ip)
+
+    def _bind_less(self, ip: str) -> None:
+        """Undo `_bind_more`."""
+        if self._owns_port:
+            self._host.release_port(self._local_port, ip)
+        self._bound.remove(ip)
 
     def _told_addresses(self) -> tuple[str, ...]:
         """Local addresses that peers are told of: several explicit ones, or those that the host has now if it says so
@@ -336,10 +493,14 @@ class BaseSocket:
     def getsockname(self) -> addresses.Address:
         with self._lock:
             self._check_open()
-            ip = self._bound[0] if self._bound else ""
+            # Linux: of several addresses the one bound last, and for the wildcard where the last association is.
+            ip = self._bound[-1] if self._bound else ""
+            if not ip:
+                for association in self.associations.values():
+                    primary = association.tcb.paths.primary
+                    ip = primary.route.local or self._host.source_address(primary.address)
             if not ip and self._peer is not None:
-                local = next((a.tcb.paths.primary.route.local for a in self.associations.values()), "")
-                ip = local or self._host.source_address(self._peer[0])
+                ip = self._host.source_address(self._peer[0])
             return self.show(ip, self._local_port)
 
     def getpeername(self) -> addresses.Address:
@@ -348,25 +509,31 @@ class BaseSocket:
             self._check_open()
             if self._peer is None or self._connecting:
                 raise failure(errno.ENOTCONN)
+            for association in self.associations.values():
+                return self.show(association.tcb.paths.primary.address, association.tcb.peer_port)
             return self.show(*self._peer)
 
     # --- options ---
 
     def setsockopt(self, level: int, optname: int, value: Any, optlen: int | None = None) -> None:
-        """``value``: an int, a struct of `pysctpstack.structs`, or bytes. ENOPROTOOPT: no such option, EINVAL: a
-        bad value."""
+        """``value``: an int, a struct of `pysctpstack.structs`, or bytes. ENOPROTOOPT: no such option, or it can't be
+        set; EINVAL: a bad value."""
         if value is None:
             if optlen is None:
                 raise TypeError("setsockopt() requires 4 arguments when the third is None")
             value = bytes(optlen)
+        octets = option_bytes(value)
+        call = CALLS.get((level, optname))
+        if call is not None:
+            self._check_open()
+            call(self, octets)
+            return
         with self._lock:
             self._check_open()
             entry = OPTIONS.get((level, optname))
-            if entry is None:
+            if entry is None or entry[1] is None:
                 raise failure(errno.ENOPROTOOPT)
-            if entry[1] is None:
-                raise failure(errno.EINVAL if level == c.IPPROTO_SCTP else errno.ENOPROTOOPT)
-            entry[1](self, value)
+            entry[1](self, octets)
 
     def getsockopt(self, level: int, optname: int, arg: Any = 0) -> Any:
         """``arg`` 0: the value as an int. An int: at most so many bytes of it. Bytes or a struct: the in-and-out
@@ -377,9 +544,9 @@ class BaseSocket:
             self._check_open()
             entry = OPTIONS.get((level, optname))
             if entry is None or entry[0] is None:
-                raise failure(errno.ENOPROTOOPT)
-            value = entry[0](self, arg)
-        return shaped(level, optname, value, arg)
+                raise failure(errno.ENOPROTOOPT if level in _LEVELS else errno.EOPNOTSUPP)
+            value = entry[0](self, option_buffer(arg))
+        return shaped(value, arg)
 
     # --- time ---
 
@@ -411,13 +578,18 @@ class BaseSocket:
         It is readable and writable when this socket is. Reading from it or writing to it is undefined.
         """
         with self._lock:
-            if self._closed or self._host.closed:
-                return -1
-            if self._readiness is None:
-                # Somebody has to read UDP while the program waits outside of this library.
-                self._readiness = Readiness()
-                self._readiness.update(self._can_read(), self._can_write())
-            return self._readiness.fileno()
+            return -1 if self._closed or self._host.closed else self.make_readiness()
+
+    def make_readiness(self) -> int:
+        """`fileno` of an open socket, with the lock held."""
+        if self._readiness is None:
+            # Somebody has to read UDP while the program waits outside of this library.
+            self._readiness = Readiness()
+            if not self.one_to_one:
+                for id_ in self.associations:
+                    self._recount(id_)
+            self._readiness.update(self._can_read(), self._can_write())
+        return self._readiness.fileno()
 
     # --- ending ---
 
@@ -432,16 +604,25 @@ class BaseSocket:
             del self._host.listening[self._local_port]
 
     def shutdown(self, how: int) -> None:
-        """Close in order, keeping the socket for what the peer still sends. SHUT_RD alone does nothing (RFC 6458
-        section 4.1.7)."""
+        """Close in order, keeping the socket for what the peer still sends. SHUT_RD: what comes from now on is thrown
+        away, and the peer does not learn of it (RFC 6458 section 4.1.7). ENOTCONN: there is no association to end."""
         with self._lock:
             self._check_open()
             if how not in (socket.SHUT_RD, socket.SHUT_WR, socket.SHUT_RDWR):
                 raise failure(errno.EINVAL)
-            if not self.one_to_one:
-                raise failure(errno.EOPNOTSUPP)
-            if not self.associations:
+            if self._listener is not None:
+                if how != socket.SHUT_WR:
+                    # Linux: to stop listening would be to disconnect, which SCTP does not do.
+                    raise failure(errno.EOPNOTSUPP)
+                return
+            if not self.one_to_one or self._peer is None or self._connecting:
                 raise failure(errno.ENOTCONN)
+            if self.is_peeled:
+                # As in Linux, where SCTP_EOF ends its association.
+                return
+            if how != socket.SHUT_WR:
+                self._ended = self._read_closed = True
+                self.wake()
             if how != socket.SHUT_RD:
                 self._write_closed = True
                 self._direct = None
@@ -463,7 +644,7 @@ class BaseSocket:
                 return
             ending = list(self.associations.values())
             self._close()
-            if self.linger and ending and self._timeout is None and not self._host.closed:
+            if self.linger and ending and not self._host.closed:
                 self._host.linger(ending, self.linger)
 
     def end(self) -> None:
@@ -484,10 +665,9 @@ class BaseSocket:
         if not self._host.closed:
             self._stop_listening()
             for child in self._accepted:
-                # Nobody will accept them any more.
-                child.linger = 0
+                # Nobody will accept them any more: they end as if it had been done at once.
                 child._close()
-            unread = self._arrivals.has_messages
+            unread = self._arrivals.has_messages or bool(self._waiting)
             for association in ending:
                 self._host.owners.pop(association.association_id, None)
                 # An association that is not up yet and has nothing to bring over is not worth finishing.
@@ -503,6 +683,7 @@ class BaseSocket:
                     self._host.release_port(self._local_port, ip)
         self._accepted.clear()
         self._arrivals.clear()
+        self._waiting.clear()
         self.associations = {}
         self._waits.wake()
         if self._readiness is not None:
@@ -533,5 +714,7 @@ class BaseSocket:
 
 def check_local(ip: str) -> None:
     """EADDRNOTAVAIL unless the address is one of the host's."""
+    if addresses.is_for_many(ip):
+        raise failure(errno.EADDRNOTAVAIL)
     with socket.socket(routes.family_of(ip), socket.SOCK_DGRAM) as probe:
         probe.bind(routes.sockaddr(ip, 0))

@@ -6,10 +6,10 @@ import io
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pysctpstack.sockets.transferring import SctpSocket
+    from pysctpstack.sockets.transferring import TransferringSocket
 
 
-def make_file(sock: SctpSocket, mode: str, buffering: int | None, text: dict[str, Any]) -> Any:
+def make_file(sock: TransferringSocket, mode: str, buffering: int | None, text: dict[str, Any]) -> Any:
     """A file over the messages; ``text``: what `io.TextIOWrapper` takes."""
     if not set(mode) <= {"r", "w", "b"}:
         raise ValueError(f"invalid mode {mode!r} (only r, w, b allowed)")
@@ -34,7 +34,7 @@ def make_file(sock: SctpSocket, mode: str, buffering: int | None, text: dict[str
 class SocketFile(io.RawIOBase):
     """The raw stream under `SctpSocket.makefile`."""
 
-    def __init__(self, sock: SctpSocket, *, reading: bool, writing: bool) -> None:
+    def __init__(self, sock: TransferringSocket, *, reading: bool, writing: bool) -> None:
         self._sock = sock
         self._reading = reading
         self._writing = writing

@@ -14,13 +14,14 @@ import warnings
 import weakref
 from dataclasses import dataclass, replace
 from types import TracebackType
+from typing import cast
 
 from pysctpstack import constants as c
 from pysctpstack.config import Config, config_of_environment
 from pysctpstack.core.statistics import AssociationStatistics
 from pysctpstack.drivers.pump import clock
 from pysctpstack.drivers.udp import UdpCounters
-from pysctpstack.sockets.transferring import SctpSocket
+from pysctpstack.sockets.vectors import SctpSocket
 from pysctpstack.stack import Host
 
 
@@ -115,6 +116,15 @@ def default_stack() -> Stack:
         if _default is None or _default._host.closed:
             _default = Stack(config_of_environment())
         return _default
+
+
+def take_peeled(descriptor: int) -> SctpSocket | None:
+    """The socket of the default stack that SCTP_SOCKOPT_PEELOFF gave this descriptor, to one taker."""
+    stack = _default
+    if stack is None:
+        return None
+    with stack._host.lock:
+        return cast("SctpSocket | None", stack._host.peeled.pop(descriptor, None))
 
 
 def _at_exit() -> None:

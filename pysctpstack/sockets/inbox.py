@@ -51,9 +51,11 @@ class Inbox:
             data = data[self.offset : self.offset + size]
         end = self.offset + len(data)
         ends = end == len(arrival.data)
-        flags = c.MSG_NOTIFICATION if type(arrival) is Notice else 0
-        if ends and (type(arrival) is Notice or arrival.complete):
-            flags |= MSG_EOR
+        flags = 0
+        if isinstance(arrival, Notice):
+            flags = c.MSG_NOTIFICATION | (MSG_EOR if ends else 0)
+        elif ends and arrival.complete:
+            flags = MSG_EOR
         if not peek:
             if ends:
                 self.arrivals.popleft()

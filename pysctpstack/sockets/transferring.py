@@ -1,7 +1,4 @@
-"""`SctpSocket`: one-to-one (SOCK_STREAM) and one-to-many (SOCK_SEQPACKET) SCTP sockets (RFC 6458 sections 3 and 4).
-
-What is here sends and receives messages.
-"""
+"""How sockets send and receive messages (RFC 6458 sections 3 to 5)."""
 
 from __future__ import annotations
 
@@ -33,13 +30,8 @@ from pysctpstack.structs.layout import CStruct
 _DEFAULT: Final = SendInfo()
 
 
-class SctpSocket(AssociatingSocket):
-    """An SCTP socket with the methods of the standard library's and those of RFC 6458 section 9.
-
-    ``family``: AF_INET or AF_INET6. ``type``: SOCK_STREAM, one association, or SOCK_SEQPACKET, many. Errors are
-    `OSError`
-    with the errno that Linux gives.
-    """
+class TransferringSocket(AssociatingSocket):
+    """A socket that sends and receives messages."""
 
     # --- sending ---
 
@@ -84,7 +76,7 @@ class SctpSocket(AssociatingSocket):
         milliseconds, 0 for ever."""
         # As C converts them to uint32_t.
         ppid, flags, timetolive, context = (value & 0xFFFFFFFF for value in (ppid, flags, timetolive, context))
-        info = SendInfo(stream_no, socket.ntohl(ppid), flags, timetolive, context)
+        info = SendInfo(stream_no, socket.ntohl(ppid), flags, timetolive, context, says_stream=True, says_lifetime=True)
         return self._send(message_of(msg), info, to, 0)
 
     def sctp_send(self, msg: Any, sinfo: structs.SndRcvInfo | bytes, flags: int = 0) -> int:
@@ -117,14 +109,18 @@ class SctpSocket(AssociatingSocket):
                 raise failure(errno.EMSGSIZE)
             ending = info.flags & (c.SCTP_EOF | c.SCTP_ABORT)
             if (
-                (self.one_to_one and ending)
+                (self.one_to_one and ending and not self.is_peeled)
                 or (not data and not ending)
+                or (data and info.flags & c.SCTP_EOF)
                 or (info.flags & c.SCTP_ADDR_OVER and peer is None)
                 or not ancillary.valid_flags(info.flags)
             ):
                 raise failure(errno.EINVAL)
-            if info.flags & c.SCTP_SENDALL:
+            if info.flags & c.SCTP_SENDALL and not self.one_to_one:
                 return self._send_all(data, info, flags)
+            if self.is_peeled:
+                # Its association is what it is for, whatever the address.
+                peer = None
             return self._send_to(self._destination(info, peer), data, info, peer, flags)
 
     def _destination(self, info: SendInfo, peer: tuple[str, int] | None) -> Association:
@@ -154,18 +150,22 @@ class SctpSocket(AssociatingSocket):
         if info.init is not None:
             settings = settings.copy()
             apply_initmsg(settings, info.init)
-        return self._associate([peer[0]], peer[1], settings)
+        ips = [peer[0], *ancillary.destination_ips(info)]
+        if len(set(ips)) < len(ips):
+            raise failure(errno.EADDRNOTAVAIL)
+        if info.completed(self.preferences).stream_id >= settings.outbound_streams:
+            raise failure(errno.EINVAL)
+        return self._associate(ips, peer[1], settings)
 
     def _send_all(self, data: bytes, info: SendInfo, flags: int) -> int:
         """SCTP_SENDALL (RFC 6458 section 5.3.2): to every association of a one-to-many socket."""
-        if self.one_to_one:
-            raise failure(errno.EINVAL)
+        sent = 0
         for association in list(self.associations.values()):
             if association.state is State.ESTABLISHED:
                 with contextlib.suppress(BrokenPipeError):
                     # It may end while the call waits for it, which is no reason to leave out those that follow.
-                    self._send_to(association, data, info, None, flags)
-        return len(data)
+                    sent = self._send_to(association, data, info, None, flags)
+        return sent
 
     def _send_to(
         self, association: Association, data: bytes, info: SendInfo, peer: tuple[str, int] | None, flags: int
@@ -173,23 +173,25 @@ class SctpSocket(AssociatingSocket):
         if info.flags & c.SCTP_ABORT:
             association.abort(data, clock())
             self._host.kick()
-            return len(data)
+            # As in Linux, the reason is no message.
+            return 0
         if data:
+            info = info.completed(self.preferences_of(association.association_id))
+            if self.disable_fragments and len(data) > association.max_payload:
+                # RFC 6458 section 8.1.11
+                raise failure(errno.EMSGSIZE)
+            if info.flags & c.SCTP_PR_SCTP_MASK == c.SCTP_PR_SCTP_PRIO:
+                self._has_priorities = True
+            wanted = association.send_buffered + len(data) - self.send_buffer
+            if self._has_priorities and wanted > 0:
+                association.make_room(info.lifetime, wanted, clock())
             if association.send_buffered >= self.send_buffer and not self._write_closed:
                 self._await_room(association, flags)
             if self._error:
                 raise failure(self.take_error())
             now = clock()
-            message = Message(
-                info.stream_id,
-                info.ppid,
-                data,
-                info.context,
-                unordered=bool(info.flags & c.SCTP_UNORDERED),
-                sack_immediately=bool(info.flags & c.SCTP_SACK_IMMEDIATELY),
-                expires_at=now + info.lifetime / 1_000 if info.lifetime else inf,
-                destination=peer[0] if peer and info.flags & c.SCTP_ADDR_OVER else "",
-            )
+            to_that_address = peer is not None and (self.one_to_one or info.flags & c.SCTP_ADDR_OVER)
+            message = info.message(data, now, peer[0] if peer is not None and to_that_address else "")
             try:
                 association.send(message, now)
             except ValueError:
@@ -206,6 +208,8 @@ class SctpSocket(AssociatingSocket):
             self._host.kick()
         if association.is_held_back:
             self._host.poll()
+        if self._readiness is not None and not self.one_to_one:
+            self._recount(association.association_id)
         self._refresh()
 
     def _await_room(self, association: Association, flags: int) -> None:
@@ -261,13 +265,26 @@ class SctpSocket(AssociatingSocket):
         if arrival is None:
             return data, [], msg_flags, None
         found: list[tuple[int, CStruct]] = []
+        if self.wants_nxtinfo:
+            found += self._nxtinfo(arrival, peek=bool(flags & MSG_PEEK))
         if isinstance(arrival, MessageReceived):
             if self.wants_rcvinfo:
-                found.append((c.SCTP_RCVINFO, ancillary.rcvinfo(arrival, self.receive_context)))
+                found.append((c.SCTP_RCVINFO, ancillary.rcvinfo(arrival, self.context_of(arrival))))
             if self.wants_sndrcvinfo:
-                found.append((c.SCTP_SNDRCV, ancillary.sndrcvinfo(arrival, self.receive_context)))
+                found.append((c.SCTP_SNDRCV, ancillary.sndrcvinfo(arrival, self.context_of(arrival))))
         fitting, truncated = ancillary.fit(found, ancbufsize)
         return data, fitting, msg_flags | (MSG_CTRUNC if truncated else 0), self._source_of(arrival)
+
+    def _nxtinfo(self, arrival: MessageReceived | Notice, *, peek: bool) -> list[tuple[int, CStruct]]:
+        """SCTP_NXTINFO of what follows ``arrival``, if anything does; after MSG_PEEK that is still to be read."""
+        with self._lock:
+            arrivals, offset = self._arrivals.arrivals, self._arrivals.offset
+            index = 1 if not peek and arrivals and arrivals[0] is arrival else 0
+            if len(arrivals) <= index:
+                return []
+            following = arrivals[index]
+            length = len(following.data) - (offset if index == 0 else 0)
+            return [(c.SCTP_NXTINFO, ancillary.nxtinfo(following, length))]
 
     def recvmsg_into(
         self, buffers: Iterable[Any], ancbufsize: int = 0, flags: int = 0
@@ -289,7 +306,7 @@ class SctpSocket(AssociatingSocket):
         data, arrival, msg_flags = self._receive(bufsize, 0)
         info = structs.SndRcvInfo()
         if self.wants_sndrcvinfo and isinstance(arrival, MessageReceived):
-            info = ancillary.sndrcvinfo(arrival, self.receive_context)
+            info = ancillary.sndrcvinfo(arrival, self.context_of(arrival))
         return data, self._source_of(arrival), info, msg_flags
 
     def _source_of(self, arrival: MessageReceived | Notice | None) -> addresses.Address | None:
@@ -346,11 +363,11 @@ class SctpSocket(AssociatingSocket):
         """Wait for something to read. Returns without it at the end of file; raises the pending error."""
         if self._listener is not None and self.one_to_one:
             raise failure(errno.ENOTCONN)
+        deadline = self._deadline(flags, self.receive_timeout)
         if self.one_to_one and not self.associations and not (self._ended or self._error):
-            raise failure(errno.ENOTCONN)
-        self._wait(
-            lambda: bool(self._arrivals or self._ended or self._error), self._deadline(flags, self.receive_timeout)
-        )
+            # Linux: only who would wait is told that it would be in vain.
+            raise failure(errno.EAGAIN if deadline == -inf else errno.ENOTCONN)
+        self._wait(lambda: bool(self._arrivals or self._ended or self._error), deadline)
         if not self._arrivals and self._error:
             raise failure(self.take_error())
 

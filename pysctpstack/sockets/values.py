@@ -5,10 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from typing import Any
+from typing import Any, Final
 
-from pysctpstack import constants as c
 from pysctpstack.structs.layout import CStruct
+
+_MAX_BUFFER: Final = 1_024
+_TAIL_ROOM: Final = 1 << 16
+"""Bytes for the addresses or numbers at the end of a struct."""
 
 
 def failure(number: int) -> OSError:
@@ -41,49 +44,43 @@ def as_int(value: Any) -> int:
     return int.from_bytes(data[:4], sys.byteorder, signed=True)
 
 
-def as_struct(value: Any, type_: type[CStruct], *, exact: bool = False) -> Any:
-    """A struct option, given as the struct or as its bytes. EINVAL: too short, or of another size where that
-    matters."""
-    if isinstance(value, type_):
-        return value
-    if isinstance(value, (int, CStruct)) or value is None:
-        raise failure(errno.EINVAL)
-    data = bytes(value)
-    if exact and len(data) != type_.SIZE:
-        raise failure(errno.EINVAL)
-    try:
-        return type_.unpack(data)
-    except ValueError:
-        raise failure(errno.EINVAL) from None
-
-
-def shaped(level: int, optname: int, value: Any, arg: Any) -> Any:
-    """An option's value in the shape that ``arg`` of `getsockopt` asks for."""
-    if isinstance(arg, CStruct):
-        if not isinstance(value, type(arg)):
-            # The struct of another option.
-            raise failure(errno.EINVAL)
-        return value
-    if isinstance(arg, int):
-        if arg < 0 or arg > 1 << 16:
-            raise failure(errno.EINVAL)
-        if arg == 0:
-            if isinstance(value, int):
-                return value
-            return int.from_bytes(bytes_of(value)[:4], sys.byteorder, signed=True)
-        room = arg
-    else:
-        room = len(bytes(arg))
-    data = bytes_of(value)
-    if room < len(data) and level == c.IPPROTO_SCTP and optname != c.SCTP_EVENTS:
-        # SCTP_EVENTS has grown, so that older programs ask for less of it; half of another struct is a mistake.
-        raise failure(errno.EINVAL)
-    return data[:room]
-
-
-def bytes_of(value: Any) -> bytes:
+def option_bytes(value: Any) -> bytes:
+    """An option's value as the bytes that C has there. TypeError: a number that no C int holds, as the standard library
+    has it; EINVAL: a struct with values that its members can't hold."""
     if isinstance(value, CStruct):
-        return value.pack()
+        try:
+            return value.pack()
+        except ValueError:
+            raise failure(errno.EINVAL) from None
     if isinstance(value, int):
-        return value.to_bytes(4, sys.byteorder, signed=value < 0)
-    return bytes(value)
+        if not -(1 << 31) <= value < 1 << 31:
+            raise TypeError(f"{value} is no C int")
+        return int(value).to_bytes(4, sys.byteorder, signed=True)
+    if isinstance(value, str):
+        raise TypeError("a bytes-like object is required, not 'str'")
+    return bytes(memoryview(value))
+
+
+def option_buffer(arg: Any) -> bytes:
+    """The in-and-out buffer that ``arg`` of `getsockopt` stands for."""
+    if isinstance(arg, CStruct):
+        # A struct of variable length says how much it has, not how much it could have.
+        return arg.pack() + bytes(_TAIL_ROOM if arg.LAYOUT.tail is not None else 0)
+    if isinstance(arg, int):
+        if not 0 <= arg <= _MAX_BUFFER:
+            # As the standard library has it, without an errno.
+            raise OSError("getsockopt buflen out of range")
+        return bytes(arg or 4)
+    return bytes(memoryview(arg))
+
+
+def shaped(octets: bytes, arg: Any) -> Any:
+    """An option's value in the shape that ``arg`` of `getsockopt` asks for. EINVAL: the struct of another option."""
+    if isinstance(arg, CStruct):
+        try:
+            return type(arg).unpack(octets)
+        except ValueError:
+            raise failure(errno.EINVAL) from None
+    if isinstance(arg, int):
+        return octets[:arg] if arg else int.from_bytes(octets[:4], sys.byteorder, signed=True)
+    return octets[: len(memoryview(arg))]

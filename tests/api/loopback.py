@@ -170,7 +170,7 @@ def until(condition: Callable[[], bool], what: str) -> None:
 
 def subscribe(sock: SctpSocket, *types: int) -> None:
     for type_ in types:
-        sock.setsockopt(c.IPPROTO_SCTP, c.SCTP_EVENT, structs.Event(0, type_, 1))
+        sock.setsockopt(c.IPPROTO_SCTP, c.SCTP_EVENT, structs.Event(c.SCTP_ALL_ASSOC, type_, 1))
 
 
 def notification(sock: SctpSocket) -> structs.Notification:

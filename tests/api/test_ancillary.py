@@ -154,11 +154,13 @@ def test_sendmsg_with_init_parameters_sets_up_by_them(stacks: Stacks) -> None:
     [
         (SCTP, c.SCTP_SNDINFO, b"short"),
         (SCTP, c.SCTP_SNDRCV, bytes(31)),
-        (SCTP, c.SCTP_PRINFO, structs.PrInfo(pr_policy=c.SCTP_PR_SCTP_RTX, pr_value=1)),
+        (SCTP, c.SCTP_PRINFO, structs.PrInfo(pr_policy=0x40, pr_value=1)),
+        (SCTP, c.SCTP_PRINFO, bytes(9)),
+        (SCTP, c.SCTP_AUTHINFO, bytes(1)),
         (SCTP, c.SCTP_RCVINFO, bytes(28)),
         (SCTP, 99, b""),
         (SCTP, c.SCTP_SNDINFO, structs.SndInfo(snd_flags=0x4000)),
-        (SCTP, c.SCTP_SNDINFO, structs.SndInfo(snd_flags=c.SCTP_PR_SCTP_PRIO)),
+        (SCTP, c.SCTP_SNDINFO, structs.SndInfo(snd_flags=c.SCTP_PR_SCTP_ALL)),
         (SCTP, c.SCTP_SNDINFO, structs.SndInfo(snd_sid=10)),
     ],
 )
@@ -209,20 +211,23 @@ def test_recvmsg_with_both_forms(pair: Pair) -> None:
     ("space", "expected"),
     [
         (0, []),
-        (socket.CMSG_LEN(28) - 1, []),
-        (socket.CMSG_LEN(28), [c.SCTP_RCVINFO]),
-        (socket.CMSG_SPACE(28) + socket.CMSG_LEN(32) - 1, [c.SCTP_RCVINFO]),
-        (socket.CMSG_SPACE(28) + socket.CMSG_LEN(32), [c.SCTP_RCVINFO, c.SCTP_SNDRCV]),
+        (15, []),
+        # The last one is cut short.
+        (16, [(c.SCTP_RCVINFO, 0)]),
+        (socket.CMSG_LEN(28) - 1, [(c.SCTP_RCVINFO, 27)]),
+        (socket.CMSG_LEN(28), [(c.SCTP_RCVINFO, 28)]),
+        (socket.CMSG_SPACE(28) + socket.CMSG_LEN(32) - 1, [(c.SCTP_RCVINFO, 28), (c.SCTP_SNDRCV, 31)]),
+        (socket.CMSG_SPACE(28) + socket.CMSG_LEN(32), [(c.SCTP_RCVINFO, 28), (c.SCTP_SNDRCV, 32)]),
     ],
 )
-def test_msg_ctrunc_tells_of_ancillary_data_without_room(pair: Pair, space: int, expected: list[int]) -> None:
+def test_msg_ctrunc_tells_of_ancillary_data_without_room(pair: Pair, space: int, expected: list[Any]) -> None:
     data_io(pair.server)
     pair.server.setsockopt(SCTP, c.SCTP_RECVRCVINFO, 1)
     pair.client.send(b"x")
     data, messages, msg_flags, _ = pair.server.recvmsg(10, space)
     assert data == b"x"
-    assert [type_ for _, type_, _ in messages] == expected
-    assert bool(msg_flags & socket.MSG_CTRUNC) == (len(expected) < 2)
+    assert [(type_, len(value)) for _, type_, value in messages] == expected
+    assert bool(msg_flags & socket.MSG_CTRUNC) == (expected[-1:] != [(c.SCTP_SNDRCV, 32)])
     assert msg_flags & socket.MSG_EOR
 
 

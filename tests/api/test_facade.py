@@ -235,3 +235,31 @@ def test_methods_of_the_standard_socket_that_make_sense_are_there(stacks: Stacks
     missing = {name for name in dir(standard.socket) if not name.startswith("_")} - set(dir(stacks().socket()))
     # Descriptors of the operating system that are not ours to duplicate, share or control; and files.
     assert missing <= {"dup", "share", "ioctl", "sendfile", "sendmsg_afalg", "set_inheritable", "get_inheritable"}
+
+
+def test_a_descriptor_of_peeloff_becomes_a_socket(programs: Programs) -> None:
+    """As C programs and their ports have it: SCTP_SOCKOPT_PEELOFF, then a socket of the descriptor."""
+    program = programs(
+        """
+        import struct
+        from pysctpstack import socket
+
+        many = socket.socket(socket.AF_INET, socket.SOCK_SEQPACKET, socket.IPPROTO_SCTP)
+        many.bind(("127.0.0.1", 0))
+        many.listen()
+        client = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_SCTP)
+        client.connect(many.getsockname())
+        client.send(b"x")
+        _, [(_, _, info)], _, _ = (many.setsockopt(132, socket.SCTP_RECVRCVINFO, 1), many.recvmsg(10, 100))[1]
+        id_ = socket.RcvInfo.unpack(info).rcv_assoc_id
+        answer = many.getsockopt(132, socket.SCTP_SOCKOPT_PEELOFF, struct.pack("ii", id_, 0))
+        descriptor = struct.unpack("ii", answer)[1]
+        peeled = socket.socket(fileno=descriptor)
+        assert isinstance(peeled, socket.socket)
+        assert peeled.fileno() == descriptor
+        peeled.send(b"over")
+        print(client.recv(10).decode())
+        """,
+        env=one_free_port(),
+    )
+    assert program.line() == "over"

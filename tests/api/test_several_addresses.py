@@ -115,10 +115,37 @@ def test_bad_calls_of_bindx_and_connectx(stacks: Stacks) -> None:
     sock.sctp_bindx([(HERE, 0)])
     port = sock.getsockname()[1]
     expect_errno(errno.EINVAL, sock.sctp_bindx, [(HERE, port)])
-    expect_errno(errno.EINVAL, sock.sctp_bindx, [(HERE, port)], constants.SCTP_BINDX_REM_ADDR)
+    expect_errno(errno.EBUSY, sock.sctp_bindx, [(HERE, port)], constants.SCTP_BINDX_REM_ADDR)
     sock.sctp_bindx([(THERE, port)])
     assert sock.sctp_getladdrs() == [(HERE, port), (THERE, port)]
     sock.sctp_bindx([(HERE, port)], constants.SCTP_BINDX_REM_ADDR)
     assert sock.sctp_getladdrs() == [(THERE, port)]
-    sock.listen()
-    expect_errno(errno.EOPNOTSUPP, sock.sctp_bindx, [(HERE, port)])
+
+
+def test_bindx_takes_all_addresses_or_none(stacks: Stacks) -> None:
+    stack = stacks()
+    taken, sock = stack.socket(), stack.socket()
+    taken.bind((THERE, 0))
+    port = taken.getsockname()[1]
+    expect_errno(errno.EADDRINUSE, sock.sctp_bindx, [(HERE, port), (THERE, port)])
+    assert sock.getsockname() == ("0.0.0.0", 0)
+    sock.sctp_bindx([(HERE, port)])
+    expect_errno(errno.EADDRINUSE, sock.sctp_bindx, [("127.0.0.3", port), (THERE, port)])
+    assert sock.sctp_getladdrs() == [(HERE, port)]
+
+
+def test_bindx_of_a_listening_socket_is_for_associations_to_come(stacks: Stacks) -> None:
+    stack = stacks()
+    listener = stack.socket()
+    listener.bind((HERE, 0))
+    listener.listen()
+    port = listener.getsockname()[1]
+    client = stacks.towards(stack).socket()
+    expect_errno(errno.ECONNREFUSED, client.connect, (THERE, port))
+    listener.sctp_bindx([(THERE, port)])
+    client.connect((THERE, port))
+    assert sorted(client.sctp_getpaddrs()) == [(HERE, port), (THERE, port)]
+    accepted, _ = listener.accept()
+    # Nor does an association that is there learn of one that is bound by it.
+    accepted.sctp_bindx([("127.0.0.3", port)])
+    assert sorted(client.sctp_getpaddrs()) == [(HERE, port), (THERE, port)]

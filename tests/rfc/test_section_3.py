@@ -245,7 +245,7 @@ def test_so_rcvbuf_takes_nothing_from_an_association() -> None:
             before = association.tcb.receiver.window
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 5_000)
             assert association.tcb.receiver.window == before == Config().receive_buffer
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 500_000)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 250_000)
             assert association.tcb.receiver.window == 500_000
             client.close()
 

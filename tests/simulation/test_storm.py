@@ -45,7 +45,7 @@ def test_each_message_once_and_in_order_or_a_report_and_nothing_left(first: int)
 def objects_of_the_core() -> Counter[str]:
     gc.collect()
     kinds = (type(thing) for thing in gc.get_objects())
-    return Counter(kind.__qualname__ for kind in kinds if kind.__module__.startswith("pysctpstack.core."))
+    return Counter(kind.__qualname__ for kind in kinds if str(kind.__module__).startswith("pysctpstack.core."))
 
 
 LONG_LIVED = [

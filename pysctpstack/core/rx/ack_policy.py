@@ -31,7 +31,7 @@ class AckPolicy:
     )
 
     def __init__(self, settings: Settings) -> None:
-        self.frequency = settings.sack_frequency
+        self.frequency = settings.sack_frequency if settings.delays_sacks else 1
         self.train_after = 1 << 62 if settings.strict_sack else settings.sack_train_after
         self.unacknowledged = 0
         """Packets with DATA since the last SACK."""

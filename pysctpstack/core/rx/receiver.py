@@ -55,6 +55,11 @@ class Receiver:
         "received",
         "promised",
         "partial",
+        "partial_delivery_point",
+        "unordered_chunks",
+        "duplicates",
+        "out_of_sequence",
+        "sacks",
         "deferred",
         "deferred_size",
         "sack_delay",
@@ -79,7 +84,7 @@ class Receiver:
         self.tsn_map = TsnMap(initial_tsn, settings.max_gap_blocks, settings.max_duplicates)
         self.reassembly = Reassembly()
         self.ack = AckPolicy(settings)
-        self.sack_delay = settings.sack_delay
+        self.sack_delay = settings.sack_delay if settings.delays_sacks else 0.0
         self.receive_buffer = settings.receive_buffer
         self.max_overhead = settings.max_overhead
         """What small chunks are charged beyond their data may be so many times the buffer, whatever has been announced:
@@ -97,6 +102,11 @@ class Receiver:
         self.promised = settings.receive_buffer
         """How many the peer may have sent by now, going by all that was announced: what is under way when the window
         closes still has its room."""
+        # For SCTP_GET_ASSOC_STATS: DATA chunks of complete unordered messages, duplicates, chunks that did not come in
+        # turn; SACKs that were made.
+        self.unordered_chunks = self.duplicates = self.out_of_sequence = self.sacks = 0
+        self.partial_delivery_point = settings.partial_delivery_point
+        """Bytes of an incomplete message from which on it is delivered in pieces; 0: when the buffer is full."""
         self.partial: Run | None = None
         """The message under partial delivery: until it ends, others wait in ``deferred``."""
         self.deferred: list[MessageReceived] = []
@@ -153,7 +163,13 @@ class Receiver:
         """
         map_ = self.tsn_map
         reassembly = self.reassembly
-        if map_.starts or self.partial is not None or self.deferred or self.announced == 0:
+        if (
+            map_.starts
+            or self.partial is not None
+            or self.deferred
+            or self.announced == 0
+            or self.partial_delivery_point
+        ):
             return position
         limit = len(datagram)
         overhead = self.unread_padding + reassembly.padding
@@ -191,6 +207,7 @@ class Receiver:
                     break
                 if flags & DATA_FLAG_U:
                     unordered = True
+                    self.unordered_chunks += 1
                 else:
                     unordered = False
                     stream = streams.get(stream_id) or reassembly.stream(stream_id)
@@ -244,6 +261,8 @@ class Receiver:
                         if stream.next_ssn & 0xFFFF != ssn or stream.waiting:
                             break
                         stream.next_ssn += 1
+                    else:
+                        self.unordered_chunks += tsn - run.first + 1
                     pieces = run.pieces
                     pieces.append(datagram[position + _HEADER_SIZE : end])
                     del reassembly.by_first[run.first]
@@ -256,7 +275,7 @@ class Receiver:
                             (
                                 id_,
                                 stream_id,
-                                ssn,
+                                run.ssn,
                                 run.ppid,
                                 run.first & 0xFFFFFFFF,
                                 expected,
@@ -337,7 +356,9 @@ class Receiver:
                     self._count("data_too_far_ahead")
                 else:
                     self._count("data_duplicate")
+                    self.duplicates += 1
                 return DROPPED
+            self.out_of_sequence += 1
         self.packet_new = True
         self.received += size
         if flags & DATA_FLAG_I:
@@ -348,6 +369,7 @@ class Receiver:
         if flags & _WHOLE == _WHOLE and not self.reassembly.held:
             piece = datagram[start + _FIELDS_SIZE : end]
             if flags & DATA_FLAG_U:
+                self.unordered_chunks += 1
                 self._hand_over(stream_id, ssn, ppid, tsn, True, piece)
                 return ACCEPTED
             stream = self.reassembly.stream(stream_id)
@@ -387,11 +409,20 @@ class Receiver:
         elif run.begins and run.ends:
             self.reassembly.remove(run)
             return self._deliver_in_order(run)
+        elif (
+            self.partial is None
+            and 0 < self.partial_delivery_point <= run.size
+            and self.reassembly.deliverable_head() is run
+        ):
+            # RFC 6458 section 8.1.21
+            self.partial = run
+            self._continue_partial_delivery(run)
         return ACCEPTED
 
     def _deliver_in_order(self, run: Run) -> int:
         """A message is complete: hand it over, and after it those of its stream that waited for it."""
         if run.unordered:
+            self.unordered_chunks += run.last - run.first + 1
             self._hand_over_run(run)
             return ACCEPTED
         stream = self.reassembly.stream(run.stream_id)
@@ -571,6 +602,7 @@ class Receiver:
         if self.announced:
             self.promised = max(self.promised, self.received + self.announced)
         self.ack.sent()
+        self.sacks += 1
         if not map_.starts and not map_.duplicates:
             return sack.encode(map_.cumulative, self.announced, (), ())
         # RFC 9260 section 6.2: as many Gap Ack Blocks as fit; duplicates in what is left.

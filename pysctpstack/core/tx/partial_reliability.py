@@ -3,8 +3,9 @@
 The chunks of an abandoned message stay among the outstanding ones, empty and counted as acknowledged, until the peer's
 cumulative TSN has passed them. FORWARD TSN makes it do so, up to ``point``: Advanced.Peer.Ack.Point.
 
-The service is timed reliability (section 4.1), in the form of its rule TR4: what is in flight when its life time ends
-may still arrive, and is given up no earlier than it would have to be sent again.
+The services are timed reliability (section 4.1), in the form of its rule TR4: what is in flight when its life time ends
+may still arrive, and is given up no earlier than it would have to be sent again; and limited retransmissions and
+priorities (RFC 7496 section 3).
 """
 
 from __future__ import annotations
@@ -15,15 +16,24 @@ from typing import Final
 
 from pysctpstack.core.path import Path
 from pysctpstack.core.tx.outstanding import Chunk, Outstanding
-from pysctpstack.core.tx.send_queue import Message
+from pysctpstack.core.tx.send_queue import LimitedMessage, Message
 from pysctpstack.wire.extension_chunks import ForwardTsn
 
+# Policies of RFC 7496 section 4.2, as the sockets API numbers them.
+TTL: Final = 0x10
+RTX: Final = 0x20
+PRIO: Final = 0x30
 MAX_ADVANCE: Final = 65_535
 """How far a FORWARD TSN moves the peer on at most: as far as a Gap Ack Block reaches (RFC 9260 section 3.3.4)."""
 
 
+def is_less_important(message: Message, priority: int) -> bool:
+    """Whether a message may make room for one of this priority: a larger number is a lower one."""
+    return isinstance(message, LimitedMessage) and message.policy == PRIO and message.limit > priority
+
+
 class PartialReliability:
-    __slots__ = ("enabled", "highest", "point", "due", "told", "told_at", "path", "answered", "lapsing")
+    __slots__ = ("enabled", "highest", "point", "due", "told", "told_at", "path", "answered", "lapsing", "abandoned")
 
     def __init__(self, cumulative: int) -> None:
         self.enabled = False
@@ -43,13 +53,29 @@ class PartialReliability:
         """A SACK has answered the FORWARD TSN that went there, which shows that the path works."""
         self.lapsing: list[tuple[float, int]] = []
         """Heap of (end of life time, TSN) of chunks that were marked for retransmission, while that lasts."""
+        self.abandoned: dict[tuple[int, int], tuple[int, int]] = {}
+        """By stream and policy: messages given up before any of it was sent, and after (RFC 7496 section 4.3)."""
 
-    # --- life times (section 4.1) ---
+    # --- life times (section 4.1) and retransmissions (RFC 7496 section 3.1) ---
 
     def watch(self, chunk: Chunk) -> None:
-        """A chunk has been marked for retransmission: it must not leave after its life time."""
-        if self.enabled and chunk.message.expires_at != inf:
-            heappush(self.lapsing, (chunk.message.expires_at, chunk.tsn))
+        """A chunk has been marked for retransmission: it must not leave after its life time, nor too often."""
+        if not self.enabled:
+            return
+        message = chunk.message
+        if message.expires_at != inf:
+            heappush(self.lapsing, (message.expires_at, chunk.tsn))
+        elif isinstance(message, LimitedMessage) and message.policy == RTX:
+            losses = message.losses[chunk.tsn] = message.losses.get(chunk.tsn, 0) + 1
+            if losses > message.limit:
+                heappush(self.lapsing, (-inf, chunk.tsn))
+
+    def count(self, message: Message) -> None:
+        """A message has been given up."""
+        if isinstance(message, LimitedMessage):
+            key = (message.stream_id, message.policy)
+            unsent, sent = self.abandoned.get(key, (0, 0))
+            self.abandoned[key] = (unsent, sent + 1) if message.offset else (unsent + 1, sent)
 
     def next_lapse(self, outstanding: Outstanding) -> float:
         """When the first message that waits for a retransmission expires; ``math.inf`` if none does."""

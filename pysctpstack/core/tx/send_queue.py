@@ -58,6 +58,22 @@ class Message:
         self.abandoned = False
 
 
+class LimitedMessage(Message):
+    """A message with a policy of partial reliability (RFC 7496 section 4.2): SCTP_PR_SCTP_TTL, _RTX or _PRIO."""
+
+    __slots__ = ("policy", "limit", "losses")
+
+    policy: int
+    limit: int
+    """Retransmissions, or the priority: 0 is the highest."""
+    losses: dict[int, int]
+    """By TSN: how often its chunks were lost."""
+
+    def limit_to(self, policy: int, limit: int) -> None:
+        """Completes the construction, which is that of any message."""
+        self.policy, self.limit, self.losses = policy, limit, {}
+
+
 class SendQueue:
     """``size``: bytes of user data that have no TSN yet. ``partial``: whether a message may still be dropped when some
     of it has been sent (RFC 3758); otherwise only those wholly unsent expire (RFC 9260 section 11.1.5)."""

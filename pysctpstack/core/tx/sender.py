@@ -17,7 +17,7 @@ from pysctpstack.core.path import COMMON_HEADER, Path, Paths, PathState
 from pysctpstack.core.route import Route
 from pysctpstack.core.settings import Settings
 from pysctpstack.core.tx.outstanding import Chunk, Outstanding
-from pysctpstack.core.tx.partial_reliability import PartialReliability
+from pysctpstack.core.tx.partial_reliability import PartialReliability, is_less_important
 from pysctpstack.core.tx.send_queue import Message, SendQueue
 from pysctpstack.wire import data
 from pysctpstack.wire.codepoints import DATA_FLAG_B, DATA_FLAG_E, DATA_FLAG_I, DATA_FLAG_U
@@ -101,6 +101,7 @@ class Sender:
         "probe_backoff",
         "sacks_since_probe",
         "retransmissions",
+        "unordered_chunks",
         "oversized",
         "partial",
     )
@@ -146,6 +147,8 @@ class Sender:
         """Window probes in a row, each after twice the interval of the one before."""
         self.sacks_since_probe = 0
         self.retransmissions = 0
+        self.unordered_chunks = 0
+        """DATA chunks of unordered messages, without retransmissions."""
         self.oversized = False
         """A packet is leaving that is larger than its path's MTU: a lone chunk from before that became smaller."""
         self.partial = PartialReliability(self.cumulative)
@@ -195,12 +198,46 @@ class Sender:
             self._abandon(message)
             expired.append(message)
             begun = True
+        for message in expired:
+            self.partial.count(message)
         if begun:
-            for path in self.paths:
-                path.restart_t3 = False
-            self._advance_peer(now)
-            self._set_t3(now)
+            self._have_abandoned(now)
         return expired
+
+    def take_less_important(self, priority: int, size: int, now: float) -> list[Message]:
+        """Give up messages whose priority is lower, those in flight first, until ``size`` bytes are free, and return
+        them (RFC 7496 section 4.2, SCTP_PR_SCTP_PRIO)."""
+        given_up: list[Message] = []
+        if not self.partial.enabled:
+            return given_up
+        candidates = [*(chunk.message for chunk in self.outstanding.values()), *self.queue.messages]
+        begun = False
+        for message in candidates:
+            if size <= 0:
+                break
+            if message.abandoned or not is_less_important(message, priority):
+                continue
+            rest = len(message.data) - message.offset
+            size -= len(message.data)
+            message.abandoned = True
+            self.queue.size -= rest
+            self.buffered -= rest
+            if message.offset:
+                self._abandon(message)
+                begun = True
+            self.partial.count(message)
+            given_up.append(message)
+        if begun:
+            self._have_abandoned(now)
+        return given_up
+
+    def _have_abandoned(self, now: float) -> None:
+        for path in self.paths:
+            path.restart_t3 = False
+        self._advance_peer(now)
+        self._set_t3(now)
+        # What is left may have nothing in flight any more whose acknowledgement would release it.
+        self.replenish_burst()
 
     def _abandon(self, message: Message) -> None:
         """Give up a message of which some was sent (RFC 3758 section 3.5, A2 and A3)."""
@@ -282,7 +319,15 @@ class Sender:
 
         Several SACKs may come before there is a chance to send: what each of them acknowledged counts.
         """
-        self.burst = max(self.burst, self.max_burst) + newly_acked_packets
+        if self.recovery_exit < 0 or not self.in_flight:
+            self.burst = max(self.burst, self.max_burst) + newly_acked_packets
+            return
+        # What is found lost makes room in cwnd, but the queue in which it was lost is full still: a packet for each
+        # that arrived (RFC 6937), or retransmissions are lost too, and only T3-rtx repairs that.
+        self.burst += newly_acked_packets
+        if not newly_acked_packets and len(self.queue.messages) == 1 and self._first_marked() is None:
+            # A message of the user's for which nothing had waited.
+            self.burst = max(self.burst, 1)
 
     def end_burst(self) -> None:
         """All that may leave has left: what was acknowledged does not allow a larger burst later.
@@ -290,8 +335,8 @@ class Sender:
         Whether cwnd is fully used (RFC 9260 sections 7.2.1 and 7.2.2) is decided here, for all the SACKs of the next
         batch: between them there is no chance to fill the window again.
         """
-        self.burst = min(self.burst, self.max_burst)
-        for path in self.paths:
+        self.burst = min(self.burst, self.max_burst if self.recovery_exit < 0 else 0)
+        for path in self.paths.by_address.values():
             path.window_used = not path.congestion.may_send()
 
     def max_payload(self) -> int:
@@ -372,18 +417,19 @@ class Sender:
         end_flags = DATA_FLAG_E | DATA_FLAG_I if self.urge_sack else DATA_FLAG_E
         burst = self.burst
         rwnd = self.rwnd
+        rtt_tsn = path.rtt_tsn
         queued = queue.size
         tsn = first_tsn = self.next_tsn
-        message: Message | None = messages[0]
+        message = queue.head()
         while (
             burst > 0
             and flight < cwnd
             and rwnd >= enough_rwnd
             and message is not None
-            and (queued >= max_payload or does_not_wait or message.offset)
+            and (queued >= max_payload or does_not_wait or message.offset or message.sack_immediately)
             and len(outstanding) < MAX_OUTSTANDING - packet_room // (_HEADER + 4)
         ):
-            if message.abandoned or message.destination or message.sack_immediately:
+            if message.destination:
                 break
             pieces: list[bytes] = []
             room = packet_room
@@ -405,7 +451,7 @@ class Sender:
                         break
                     if offset:
                         payload = payload[offset:]
-                    flags = end_flags
+                    flags = DATA_FLAG_E | DATA_FLAG_I if message.sack_immediately else end_flags
                     message.offset = offset + length
                     messages.popleft()
                 if not offset:
@@ -417,6 +463,7 @@ class Sender:
                         next_ssn[stream_id] = ssn + 1
                 if message.unordered:
                     flags |= DATA_FLAG_U
+                    self.unordered_chunks += 1
                 chunk_header = _encode_header(flags, length, tsn, message.stream_id, message.ssn, message.ppid)
                 outstanding[tsn] = Chunk(tsn, chunk_header, payload, size, message, path)
                 tsn += 1
@@ -429,10 +476,14 @@ class Sender:
                 queued -= length
                 if flags & DATA_FLAG_E:
                     message = messages[0] if messages else None
-                    if message is None or message.abandoned or message.destination or message.sack_immediately:
+                    if message is not None and message.abandoned:
+                        message = queue.head()
+                    if message is None or message.destination:
                         break
             flight += packet_room - room
             burst -= 1
+            if rtt_tsn < 0:
+                rtt_tsn = tsn - 1
             body = b"".join(pieces)
             out.append((route, b"".join((ports_and_tag, pack_checksum(crc32c(body, header_crc)), body))))
         if tsn == first_tsn:
@@ -444,7 +495,7 @@ class Sender:
         queue.size = queued
         congestion.flight_size = flight
         if path.rtt_tsn < 0:
-            path.rtt_tsn = tsn - 1
+            path.rtt_tsn = rtt_tsn
             path.rtt_sent_at = now
         if path.t3_deadline == inf:
             path.t3_deadline = now + path.rto.rto
@@ -548,6 +599,7 @@ class Sender:
                     self.next_ssn[message.stream_id] = message.ssn + 1
             if message.unordered:
                 flags |= DATA_FLAG_U
+                self.unordered_chunks += 1
             chunk = Chunk(
                 tsn,
                 _encode_header(flags, length, tsn, message.stream_id, message.ssn, message.ppid),
@@ -691,6 +743,9 @@ class Sender:
             for path in self.paths:
                 # RFC 9260 section 7.2.2: all acknowledged
                 path.congestion.partial_bytes_acked = 0
+        if self.recovery_exit >= 0 and newly_acked_packets and not lost_paths:
+            # No more is lost: cwnd may be filled again as slow start does (RFC 6937's slow start reduction bound).
+            newly_acked_packets += 1
         self.replenish_burst(newly_acked_packets)
         return SackOutcome.PROCESSED
 
