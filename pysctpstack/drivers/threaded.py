@@ -82,9 +82,17 @@ class _Bell:
             with contextlib.suppress(BlockingIOError):
                 self._writer.send(b"\0")
 
-    def sleep(self, timeout: float) -> list[socket.socket]:
-        """The UDP sockets that became readable."""
-        readable = self.selector.wait(timeout)
+    def sleep(self, timeout: float, busy_poll: float = 0.0) -> list[socket.socket]:
+        """The UDP sockets that became readable. ``busy_poll``: seconds to look for them before going to sleep."""
+        readable = self.selector.wait(0.0) if busy_poll else []
+        if busy_poll and not readable:
+            started = clock()
+            until = started + min(busy_poll, timeout)
+            while not readable and (now := clock()) < until:
+                readable = self.selector.wait(0.0)
+            timeout = max(timeout - (now - started), 0.0)
+        if not readable:
+            readable = self.selector.wait(timeout)
         if self._reader in readable:
             readable.remove(self._reader)
             with contextlib.suppress(BlockingIOError):
@@ -287,7 +295,9 @@ class ThreadedDriver:
         bell.asleep_until = until
         self.lock.release()
         try:
-            readable = bell.sleep(max(min(until - clock(), MAX_WAIT), 0.0))
+            # The driver's own thread has no caller who waits.
+            busy_poll = self.pump.config.busy_poll if bell is self._caller_bell else 0.0
+            readable = bell.sleep(max(min(until - clock(), MAX_WAIT), 0.0), busy_poll)
         finally:
             self.lock.acquire()
             bell.asleep_until = -inf

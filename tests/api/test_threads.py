@@ -141,6 +141,21 @@ def test_several_threads_accept(stacks: Stacks) -> None:
     assert found == {client.getsockname() for client in clients}
 
 
+def test_busy_polling_hears_packets_timers_and_other_threads(stacks: Stacks) -> None:
+    pair = connected(stacks, server={"busy_poll": 0.3}, client={"busy_poll": 0.3})
+    for _ in range(20):
+        pair.client.send(b"there")
+        assert pair.server.recv(10) == b"there"
+        pair.server.send(b"back")
+        assert pair.client.recv(10) == b"back"
+    pair.server.settimeout(0.05)
+    with pytest.raises(TimeoutError):
+        pair.server.recv(10)
+    waiting = blocked(pair.client.recv, 10)
+    pair.client.close()
+    assert ended_with_ebadf(waiting)
+
+
 def test_ping_pong_while_another_thread_waits_on_the_same_stack(pair: Pair) -> None:
     # Whoever waits receives for all: neither starves the other, and nobody is forgotten.
     other = pair.client_stack.socket()

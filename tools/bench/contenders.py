@@ -44,11 +44,11 @@ USRSCTP = Contender("usrsctp", _usrsctp)
 BARE_UDP = Contender("bare UDP in Python", _ours)
 
 
-def ours(mtu: int, *, levers: bool = True, name: str = "") -> Contender:
+def ours(mtu: int, *, levers: bool = True, busy_poll: float = 0.0, name: str = "") -> Contender:
     """This stack, its path MTU at most ``mtu`` (0: the route's); ``levers``: with GSO, GRO and pktinfo."""
     default = "ours" if levers else "ours, levers off"
     environment = {} if levers else {"PYSCTPSTACK_LEVERS": "off"}
-    return Contender(name or default, _ours, environment, ("--mtu", str(mtu)))
+    return Contender(name or default, _ours, environment, ("--mtu", str(mtu), "--busy-poll", str(busy_poll)))
 
 
 class Pairs:

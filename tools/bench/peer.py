@@ -268,6 +268,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--receive-buffer", type=int, default=0)
     result.add_argument("--style", choices=("one", "many"), default="one", help="of the server's sockets, for memory")
     result.add_argument("--mtu", type=int, default=0, help="largest path MTU (0: the route's)")
+    result.add_argument("--busy-poll", type=float, default=0.0, help="seconds (Config.busy_poll)")
     result.add_argument("--profile", default="", metavar="FILE", help="write samples, or with --count-calls cProfile's")
     result.add_argument("--count-calls", type=int, default=0)
     return result
@@ -279,7 +280,12 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         return udp_ping_pong(options, is_server)
     from pysctpstack import Config, Stack
 
-    config = Config(udp_port=options.udp_port, remote_udp_port=options.remote_udp_port, path_mtu=options.mtu)
+    config = Config(
+        udp_port=options.udp_port,
+        remote_udp_port=options.remote_udp_port,
+        path_mtu=options.mtu,
+        busy_poll=options.busy_poll,
+    )
     with Stack(config) as stack:
         peer = Peer(options, stack)
         actions = {

@@ -20,6 +20,7 @@ def run(bench: Bench) -> None:
     mtu = bench.options.mtu
     runs = {
         "ours": partial(ping_pong, bench, ours(mtu), "ping-pong"),
+        "ours, busy polling": partial(ping_pong, bench, ours(mtu, busy_poll=0.0001), "ping-pong"),
         "usrsctp": partial(ping_pong, bench, USRSCTP, "ping-pong"),
         "ours, levers off": partial(ping_pong, bench, ours(mtu, levers=False), "ping-pong"),
         BARE_UDP.name: partial(ping_pong, bench, BARE_UDP, "udp-ping-pong"),
