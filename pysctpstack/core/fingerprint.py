@@ -294,6 +294,7 @@ RULES: dict[type, dict[str, _Rule]] = {
         "partial": LEFT_OUT,
         "_expiries": LEFT_OUT,
         "_sequence": LEFT_OUT,
+        "_given_up": LEFT_OUT,
     },
     Message: {
         "stream_id": _plain,

@@ -132,9 +132,6 @@ class Path:
         self.congestion = CongestionControl(self.packet_size - COMMON_HEADER, ipv6=":" in self.address)
         self.rtt_tsn = -1
 
-    def next_deadline(self) -> float:
-        return min(self.t3_deadline, self.heartbeat_deadline, self.heartbeat_timeout, self.probe_deadline)
-
     def confirm(self) -> None:
         """A probe's nonce came back."""
         self.is_confirmed = True

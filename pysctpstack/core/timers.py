@@ -50,9 +50,6 @@ class Timers:
     def is_running(self, timer: int) -> bool:
         return self.deadlines[timer] != inf
 
-    def next_deadline(self) -> float:
-        return min(self.deadlines)
-
     def take_expired(self, now: float) -> list[int]:
         """Stop the timers that are due and return them, the earliest first."""
         due = [timer for timer, deadline in enumerate(self.deadlines) if deadline <= now]

@@ -15,7 +15,8 @@ from pysctpstack.core.route import Route
 from pysctpstack.core.settings import Settings
 from pysctpstack.drivers.pump import clock
 from pysctpstack.sockets import addresses
-from pysctpstack.sockets.base import MANY, SETTING_UP, BaseSocket, check_local
+from pysctpstack.sockets.base import BaseSocket, check_local
+from pysctpstack.sockets.owning import MANY, SETTING_UP
 from pysctpstack.sockets.values import failure
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class AssociatingSocket(BaseSocket):
                 if self._listener is None:
                     raise failure(errno.EINVAL)
                 self._stop_listening()
+                # Calls may wait in `accept`.
+                self.wake()
                 return
             room = min(backlog, self._host.config.backlog_limit) + 1 if self.one_to_one else MANY
             if self._listener is not None:
@@ -68,7 +71,9 @@ class AssociatingSocket(BaseSocket):
                 raise failure(errno.EOPNOTSUPP)
             if self._listener is None:
                 raise failure(errno.EINVAL)
-            self._wait(lambda: bool(self._accepted), self._deadline(0, self.receive_timeout))
+            self._wait(lambda: bool(self._accepted or self._listener is None), self._deadline(0, self.receive_timeout))
+            if not self._accepted:
+                raise failure(errno.EINVAL)
             child = cast("Self", self._accepted.pop(0))  # made by `_accept_child`, of this class
             if self._listener is not None:
                 self._listener.room += 1

@@ -65,11 +65,15 @@ class PeelingSocket(TransferringSocket):
             self._release_window()
         address = self._address_of(id_)
         self._forget(id_)
+        if self._readiness is not None:
+            self._recount(id_)
         child._preferences[id_] = preferences
+        child._has_priorities = self._has_priorities
         child._adopt(id_)
         self._host.owners[id_] = weakref.ref(child)
         self._move_arrivals(child, id_, address)
-        self._refresh()
+        # Calls may wait here for what happens to this association.
+        self.wake()
         return child
 
     def _move_arrivals(self, child: Self, id_: int, address: object) -> None:
@@ -88,4 +92,12 @@ class PeelingSocket(TransferringSocket):
         mine.arrivals.clear()
         mine.arrivals.extend(stays)
         child._arrivals.arrivals.extend(goes)
+        for messages in self._waiting:
+            if messages[0].association_id == id_:
+                child._arrivals.arrivals.extend(messages)
+        self._waiting = [messages for messages in self._waiting if messages[0].association_id != id_]
+        if self._delivering == id_:
+            # The rest of its message comes there.
+            self._delivering = 0
+            self._hand_over_waiting()
         child._peer_addresses[id_] = child._address_of(id_)

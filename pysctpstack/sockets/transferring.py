@@ -182,9 +182,11 @@ class TransferringSocket(AssociatingSocket):
                 raise failure(errno.EMSGSIZE)
             if info.flags & c.SCTP_PR_SCTP_MASK == c.SCTP_PR_SCTP_PRIO:
                 self._has_priorities = True
+                self.update_direct()
             wanted = association.send_buffered + len(data) - self.send_buffer
             if self._has_priorities and wanted > 0:
                 association.make_room(info.lifetime, wanted, clock())
+                self._host.kick()
             if association.send_buffered >= self.send_buffer and not self._write_closed:
                 self._await_room(association, flags)
             if self._error:
@@ -214,20 +216,20 @@ class TransferringSocket(AssociatingSocket):
 
     def _await_room(self, association: Association, flags: int) -> None:
         """The send buffer is full: wait until a good part of it is free, so that the caller isn't woken for every
-        message that
-        is acknowledged."""
-        enough = self.send_buffer * 3 // 4
+        message that is acknowledged. EPIPE: the association is peeled off meanwhile."""
+
+        def is_gone() -> bool:
+            return association.association_id not in self.associations
 
         def has_room() -> bool:
             buffered = association.send_buffered
-            if buffered <= enough or association.state is State.CLOSED or self._write_closed:
+            if buffered <= self.send_buffer * 3 // 4 or self._write_closed or is_gone():
                 return True
             return buffered < self.send_buffer and not association.is_progressing
 
-        self._wait(
-            has_room,
-            self._deadline(flags, self.send_timeout),
-        )
+        self._wait(has_room, self._deadline(flags, self.send_timeout))
+        if is_gone() and association.state is not State.CLOSED:
+            raise failure(errno.EPIPE)
 
     # --- receiving ---
 
@@ -238,8 +240,8 @@ class TransferringSocket(AssociatingSocket):
 
     def recvfrom(self, bufsize: int, flags: int = 0) -> tuple[bytes, addresses.Address | None]:
         """As `recv`, with the peer's address; None: the association has ended."""
-        data, arrival, _ = self._receive(bufsize, flags)
-        return data, self._source_of(arrival)
+        data, _, _, address = self._receive(bufsize, flags)
+        return data, address
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
         return self.recvfrom_into(buffer, nbytes, flags)[0]
@@ -261,7 +263,7 @@ class TransferringSocket(AssociatingSocket):
         msg_flags: MSG_EOR ends a message, MSG_NOTIFICATION marks a notification, MSG_CTRUNC: ``ancbufsize`` was too
         small.
         """
-        data, arrival, msg_flags = self._receive(bufsize, flags)
+        data, arrival, msg_flags, address = self._receive(bufsize, flags)
         if arrival is None:
             return data, [], msg_flags, None
         found: list[tuple[int, CStruct]] = []
@@ -273,7 +275,7 @@ class TransferringSocket(AssociatingSocket):
             if self.wants_sndrcvinfo:
                 found.append((c.SCTP_SNDRCV, ancillary.sndrcvinfo(arrival, self.context_of(arrival))))
         fitting, truncated = ancillary.fit(found, ancbufsize)
-        return data, fitting, msg_flags | (MSG_CTRUNC if truncated else 0), self._source_of(arrival)
+        return data, fitting, msg_flags | (MSG_CTRUNC if truncated else 0), address
 
     def _nxtinfo(self, arrival: MessageReceived | Notice, *, peek: bool) -> list[tuple[int, CStruct]]:
         """SCTP_NXTINFO of what follows ``arrival``, if anything does; after MSG_PEEK that is still to be read."""
@@ -303,20 +305,17 @@ class TransferringSocket(AssociatingSocket):
 
         ``sinfo`` is all zero unless ``sctp_data_io_event`` was subscribed to, and for a notification.
         """
-        data, arrival, msg_flags = self._receive(bufsize, 0)
+        data, arrival, msg_flags, address = self._receive(bufsize, 0)
         info = structs.SndRcvInfo()
         if self.wants_sndrcvinfo and isinstance(arrival, MessageReceived):
             info = ancillary.sndrcvinfo(arrival, self.context_of(arrival))
-        return data, self._source_of(arrival), info, msg_flags
+        return data, address, info, msg_flags
 
-    def _source_of(self, arrival: MessageReceived | Notice | None) -> addresses.Address | None:
-        """The peer that something came from; None: the association has ended."""
-        if isinstance(arrival, MessageReceived):
-            return self._peer_addresses[arrival.association_id]
-        return arrival.address if arrival is not None else None
-
-    def _receive(self, bufsize: int, flags: int) -> tuple[bytes, MessageReceived | Notice | None, int]:
-        """Bytes of the first arrival, that arrival (None: end of file), and msg_flags."""
+    def _receive(
+        self, bufsize: int, flags: int
+    ) -> tuple[bytes, MessageReceived | Notice | None, int, addresses.Address | None]:
+        """Bytes of the first arrival, that arrival (None: end of file), msg_flags, and the peer that it came from: once
+        it has been read that one may be forgotten at any time."""
         with self._lock:
             inbox = self._arrivals
             arrivals = inbox.arrivals
@@ -327,6 +326,7 @@ class TransferringSocket(AssociatingSocket):
                     data = first.data
                     size = len(data)
                     if size <= bufsize:
+                        address = self._peer_addresses[first.association_id]
                         arrivals.popleft()
                         if first.association_id != self._taken_of:
                             self._release_window()
@@ -338,22 +338,24 @@ class TransferringSocket(AssociatingSocket):
                             self._all_read()
                         elif self._taken + self._taken_padding >= self.settings.receive_buffer >> 3:
                             self._release_window()
-                        return data, first, MSG_EOR if first.complete else 0
+                        return data, first, MSG_EOR if first.complete else 0, address
             self._check_open()
             if bufsize < 0:
                 raise ValueError("negative buffersize in recv")
             if not arrivals:
                 self._await_arrival(flags)
                 if not arrivals:
-                    return b"", None, 0
+                    return b"", None, 0, None
             peek = bool(flags & MSG_PEEK)
             data, arrival, msg_flags, ends = inbox.read(bufsize, peek=peek)
+            id_ = arrival.association_id if isinstance(arrival, MessageReceived) else 0
+            address = arrival.address if isinstance(arrival, Notice) else self._peer_addresses[id_]
             if not peek:
-                if isinstance(arrival, MessageReceived):
-                    self._consumed(arrival.association_id, len(data), len(arrival.data) if ends else 0)
+                if id_:
+                    self._consumed(id_, len(data), len(arrival.data) if ends else 0)
                 if not arrivals:
                     self._all_read()
-            return data, arrival, msg_flags
+            return data, arrival, msg_flags, address
 
     def _all_read(self) -> None:
         self._release_window()
@@ -382,14 +384,6 @@ class TransferringSocket(AssociatingSocket):
         self._taken_padding += padding_of(whole)
         if self._taken + self._taken_padding >= self.settings.receive_buffer // 8:
             self._release_window()
-
-    def _release_window(self) -> None:
-        association = self.associations.get(self._taken_of)
-        if association is not None and (self._taken or self._taken_padding):
-            association.released(self._taken, self._taken_padding, clock())
-            if self._host.endpoint.shared.touched:
-                self._host.kick()
-        self._taken = self._taken_padding = 0
 
     # --- files ---
 

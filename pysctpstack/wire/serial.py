@@ -1,6 +1,6 @@
-"""Serial numbers without their wrap: TSN, SSN and MID become unbounded ints at the wire's edge.
+"""Serial numbers without their wrap: a TSN becomes an unbounded int at the wire's edge.
 
-RFC 9260 section 1.6 compares serial numbers modulo 2**32 (TSN) or 2**16 (SSN). Unwrapped once on arrival,
+RFC 9260 section 1.6 compares them modulo 2**32. Unwrapped once on arrival,
 they are ordered by ``<``, are keys of dictionaries and can be bisected.
 """
 
@@ -14,8 +14,3 @@ def unwrap32(value: int, reference: int) -> int:
     The result is negative when a small reference is approached from below its wrap.
     """
     return reference - 0x80000000 + ((value - reference + 0x80000000) & 0xFFFFFFFF)
-
-
-def unwrap16(value: int, reference: int) -> int:
-    """The int nearest to ``reference`` whose low 16 bits are ``value``; see `unwrap32`."""
-    return reference - 0x8000 + ((value - reference + 0x8000) & 0xFFFF)

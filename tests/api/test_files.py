@@ -75,6 +75,20 @@ def test_the_socket_lives_as_long_as_its_files(pair: Pair) -> None:
     expect_errno(errno.EBADF, pair.client.send, b"x")
 
 
+def test_a_file_made_after_close_does_not_make_it_forgotten(pair: Pair) -> None:
+    one = pair.client.makefile("rb")
+    pair.client.close()
+    other = pair.client.makefile("rb")
+    # Closing once more changes nothing.
+    pair.client.close()
+    one.close()
+    pair.server.send(b"line\n")
+    assert other.readline() == b"line\n"
+    other.close()
+    assert pair.client.fileno() == -1
+    assert pair.server.recv(10) == b""
+
+
 def test_files_of_a_socket_that_does_not_block(pair: Pair) -> None:
     pair.client.setblocking(False)
     with pair.client.makefile("rb", buffering=0) as reader, pair.client.makefile("wb", buffering=0) as writer:

@@ -8,7 +8,7 @@ import time
 from collections import defaultdict
 
 import pytest
-from loopback import Pair, Stacks, call, connected, listening, receive_message
+from loopback import Pair, Stacks, call, connected, listening, receive_message, subscribe, until
 
 from pysctpstack import SctpSocket, structs
 from pysctpstack import constants as c
@@ -138,3 +138,21 @@ def test_messages_as_large_as_the_receive_buffer_do_not_stall(stacks: Stacks) ->
     sending.outcome()
     # A wait for the window probe would take 5 s.
     assert time.monotonic() - before < 5.0
+
+
+@pytest.mark.parametrize("fragment", [0, 600])
+def test_closing_with_a_notification_unread_still_takes_a_large_message(stacks: Stacks, fragment: int) -> None:
+    pair = connected(stacks, server={"receive_buffer": 50_000})
+    pair.client.setsockopt(c.IPPROTO_SCTP, c.SCTP_MAXSEG, fragment)
+    pair.client.send(bytes(100))
+    until(lambda: pair.server._can_read(), "the first message")
+    # Reported at once, so that something is left to read after that message.
+    subscribe(pair.server, c.SCTP_SENDER_DRY_EVENT)
+    assert pair.server.recv(1_000) == bytes(100)
+    pair.client.send(bytes(60_000))
+    until(lambda: pair.server_stack.statistics().associations[0].a_rwnd == 0, "the window to close")
+    pair.server.close()
+    pair.client.close()
+    pair.listener.close()
+    assert pair.client_stack.close(5.0) == 0
+    assert pair.server_stack.close(5.0) == 0

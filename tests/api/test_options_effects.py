@@ -13,6 +13,7 @@ from loopback import (
     Pair,
     Stacks,
     assoc_change,
+    blocked,
     connected,
     expect_errno,
     fill,
@@ -22,6 +23,7 @@ from loopback import (
     receive_message,
     subscribe,
     until,
+    writable,
 )
 
 from pysctpstack import SctpSocket, structs
@@ -190,6 +192,42 @@ def test_priorities_make_room(stacks: Stacks) -> None:
     failed = [notification(client) for _ in range(unsent + sent)]
     assert all(isinstance(one, structs.SendFailedEvent) and one.ssf_data == bytes(1_000) for one in failed)
     expect_errno(errno.EAGAIN, client.recv, 10)
+
+
+def test_a_message_without_a_policy_makes_room_too(stacks: Stacks) -> None:
+    pair = full(stacks)
+    client = pair.client
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 100_000)
+    client.setblocking(False)
+    # The last one leaves some room, though not enough.
+    client.sendmsg([bytes(99_000)], _prinfo(c.SCTP_PR_SCTP_PRIO, 10, 1))
+    assert client.send(b"A" * 5_000) == 5_000
+    unsent, sent = _status(client, c.SCTP_PR_SCTP_PRIO, 1)
+    assert unsent + sent == 1
+
+
+def test_what_made_room_is_reported_although_it_was_not_enough(stacks: Stacks) -> None:
+    pair = full(stacks)
+    client = pair.client
+    subscribe(client, c.SCTP_SEND_FAILED_EVENT)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 51_000)
+    client.setblocking(False)
+    client.sendmsg([b"z" * 1_000], _prinfo(c.SCTP_PR_SCTP_PRIO, 10, 1))
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 40_000)
+    expect_errno(errno.EAGAIN, client.sendmsg, [b"x"], _prinfo(c.SCTP_PR_SCTP_PRIO, 5, 1))
+    failed = notification(client)
+    assert isinstance(failed, structs.SendFailedEvent)
+    assert failed.ssf_data == b"z" * 1_000
+
+
+def test_a_larger_send_buffer_lets_the_waiting_go_on(stacks: Stacks) -> None:
+    pair = full(stacks)
+    client = pair.client
+    assert not writable(client, 0)
+    waiting = blocked(client.send, b"x")
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 100_000)
+    assert writable(client, 0)
+    assert waiting.outcome() == 1
 
 
 def test_pr_supported_is_what_both_ends_offer(stacks: Stacks) -> None:
@@ -384,6 +422,22 @@ def test_fragment_interleave(stacks: Stacks, interleaves: bool) -> None:
         order.append(structs.RcvInfo.unpack(raw).rcv_assoc_id)
     changes = sum(one != other for one, other in itertools.pairwise(order))
     assert changes == (2 if interleaves else 1)
+
+
+def test_interleaving_that_is_switched_on_leaves_nobody_behind(stacks: Stacks) -> None:
+    server_stack = stacks(receive_buffer=20_000, path_mtu=1_500)
+    server = listening(server_stack, type_=MANY)
+    one, other = (stacks.towards(server_stack, path_mtu=1_500).socket() for _ in range(2))
+    for client in (one, other):
+        client.connect(server.getsockname())
+    data = bytes(range(250)) * 400
+    one.send(data)
+    until(lambda: server._can_read(), "the first part")
+    other.send(b"from the other")
+    until(lambda: bool(server._waiting), "the other message")
+    server.setsockopt(SCTP, c.SCTP_FRAGMENT_INTERLEAVE, 1)
+    assert receive_message(server) == data
+    assert server.recv(100) == b"from the other"
 
 
 # --- peeling off ---

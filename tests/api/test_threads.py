@@ -7,6 +7,7 @@ import gc
 import socket
 import threading
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -26,8 +27,8 @@ from loopback import (
     until,
 )
 
+from pysctpstack import SctpSocket, structs
 from pysctpstack import constants as c
-from pysctpstack import structs
 
 
 def ended_with_ebadf(waiting: Call) -> bool:
@@ -326,3 +327,50 @@ def test_threads_end_with_their_stacks(stacks: Stacks) -> None:
         pair.client_stack.close()
         pair.server_stack.close()
     until(lambda: threading.active_count() == before, "the threads to end")
+
+
+def test_an_address_is_known_even_if_its_association_is_forgotten_meanwhile(stacks: Stacks) -> None:
+    class Interrupted(SctpSocket):
+        """Much happens between a call's look at what has arrived and its end."""
+
+        pause: Callable[[], None] | None = None
+
+        def _receive(self, bufsize: int, flags: int) -> Any:
+            found = super()._receive(bufsize, flags)
+            pause, self.pause = self.pause, None
+            if pause is not None:
+                pause()
+            return found
+
+    def connect() -> SctpSocket:
+        clients.append(client_stack.socket())
+        clients[-1].connect(server.getsockname())
+        clients[-1].send(b"x")
+        until(lambda: server._can_read(), "the message")
+        return clients[-1]
+
+    def many_come_and_go() -> None:
+        for _ in range(25):
+            connect()
+            assert server.recv(10) == b"x"
+        for client in clients:
+            client.close()
+        until(lambda: not server.associations, "the end of all")
+        connect()
+
+    server_stack = stacks()
+    server = Interrupted(server_stack._host, socket.AF_INET, socket.SOCK_SEQPACKET)
+    server.bind(("127.0.0.1", 0))
+    server.listen()
+    client_stack = stacks.towards(server_stack)
+    clients: list[SctpSocket] = []
+    address = connect().getsockname()
+    server.pause = many_come_and_go
+    assert server.recvfrom(10) == (b"x", address)
+
+
+def test_to_listen_no_longer_ends_a_blocked_accept(stacks: Stacks) -> None:
+    listener = listening(stacks())
+    waiting = blocked(listener.accept)
+    listener.listen(0)
+    expect_errno(errno.EINVAL, waiting.outcome)

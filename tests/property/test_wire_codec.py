@@ -18,7 +18,7 @@ from pysctpstack.wire import extension_chunks as e
 from pysctpstack.wire.crc32c import crc32c
 from pysctpstack.wire.dump import dump
 from pysctpstack.wire.packet import Packet
-from pysctpstack.wire.serial import unwrap16, unwrap32
+from pysctpstack.wire.serial import unwrap32
 
 # The machine that runs this may be busy: no deadline for one example.
 unhurried = settings(deadline=None)
@@ -204,14 +204,6 @@ def test_unwrap32(value: int, reference: int) -> None:
     unwrapped = unwrap32(value, reference)
     assert unwrapped & 0xFFFFFFFF == value
     assert -(2**31) <= unwrapped - reference < 2**31
-
-
-@unhurried
-@given(u16, st.integers(-(2**40), 2**40))
-def test_unwrap16(value: int, reference: int) -> None:
-    unwrapped = unwrap16(value, reference)
-    assert unwrapped & 0xFFFF == value
-    assert -(2**15) <= unwrapped - reference < 2**15
 
 
 def attempt(call: Callable[[], T]) -> T | PacketError:

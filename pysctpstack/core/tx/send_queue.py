@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections import deque
 from heapq import heappop, heappush
 from math import inf
+from typing import Final
+
+_FEW: Final = 64
 
 
 class Message:
@@ -78,7 +81,7 @@ class SendQueue:
     """``size``: bytes of user data that have no TSN yet. ``partial``: whether a message may still be dropped when some
     of it has been sent (RFC 3758); otherwise only those wholly unsent expire (RFC 9260 section 11.1.5)."""
 
-    __slots__ = ("messages", "size", "partial", "_expiries", "_sequence")
+    __slots__ = ("messages", "size", "partial", "_expiries", "_sequence", "_given_up")
 
     def __init__(self) -> None:
         self.messages: deque[Message] = deque()
@@ -86,6 +89,8 @@ class SendQueue:
         self.partial = False
         self._expiries: list[tuple[float, int, Message]] = []
         self._sequence = 0
+        self._given_up = 0
+        """How many of the messages were, about."""
 
     def push(self, message: Message) -> None:
         self.messages.append(message)
@@ -102,6 +107,8 @@ class SendQueue:
             if not message.abandoned:
                 return message
             messages.popleft()
+            self._given_up -= 1
+        self._given_up = 0
         return None
 
     def next_expiry(self) -> float:
@@ -119,15 +126,26 @@ class SendQueue:
         expired: list[Message] = []
         while self.next_expiry() <= now:
             message = heappop(self._expiries)[2]
-            message.abandoned = True
-            self.size -= len(message.data) - message.offset
+            self.give_up(message)
             expired.append(message)
         return expired
+
+    def give_up(self, message: Message) -> None:
+        """Neither the message nor what is left of it will be sent. It stays where it is until it is passed over, or
+        until more have been given up than wait: behind a message that can't leave they must not pile up."""
+        message.abandoned = True
+        self.size -= len(message.data) - message.offset
+        self._given_up += 1
+        if self._given_up > max(_FEW, len(self.messages) // 2):
+            waiting = [other for other in self.messages if not other.abandoned]
+            self.messages.clear()
+            self.messages.extend(waiting)
+            self._given_up = 0
 
     def clear(self) -> list[Message]:
         """Empty the queue and return what was in it."""
         messages = [message for message in self.messages if not message.abandoned]
         self.messages.clear()
         self._expiries.clear()
-        self.size = 0
+        self.size = self._given_up = 0
         return messages

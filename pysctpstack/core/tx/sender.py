@@ -195,6 +195,11 @@ class Sender:
                 begun = True
         # Now those that wait for nothing but retransmissions: the chunks of the others are not marked any more.
         for message in self.partial.take_lapsed(self.outstanding, now):
+            # With a limit of retransmissions the end of it may still wait for its first transmission.
+            rest = len(message.data) - message.offset
+            self.buffered -= rest
+            if rest:
+                self.queue.give_up(message)
             self._abandon(message)
             expired.append(message)
             begun = True
@@ -219,9 +224,9 @@ class Sender:
                 continue
             rest = len(message.data) - message.offset
             size -= len(message.data)
-            message.abandoned = True
-            self.queue.size -= rest
             self.buffered -= rest
+            if rest:
+                self.queue.give_up(message)
             if message.offset:
                 self._abandon(message)
                 begun = True
@@ -290,8 +295,7 @@ class Sender:
             if message.stream_id >= self.outbound_streams and not message.abandoned
         ]
         for message in beyond:
-            message.abandoned = True
-            self.queue.size -= len(message.data)
+            self.queue.give_up(message)
             self.buffered -= len(message.data)
         return beyond
 
@@ -846,11 +850,12 @@ class Sender:
         lowest: dict[str, int] = {}
         if several:
             # RFC 9260 section 6.3.2, R3 asks for the earliest outstanding TSN of each address.
+            in_use = sum(path.congestion.flight_size > 0 for path in self.paths)
             for chunk in outstanding.values():
+                if len(lowest) == in_use:
+                    break
                 if not chunk.acked and not chunk.marked:
                     lowest.setdefault(chunk.path.address, chunk.tsn)
-                    if len(lowest) == len(self.paths):
-                        break
         cumulative = self.cumulative
         known = [(max(start, cumulative + 1), end) for start, end in self.gap_blocks if end > cumulative]
         for start, end in subtract(blocks, known):

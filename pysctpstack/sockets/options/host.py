@@ -30,6 +30,8 @@ def _buffer_size(value: bytes, minimum: int) -> int:
 
 def _set_sndbuf(sock: BaseSocket, value: bytes) -> None:
     sock.send_buffer = _buffer_size(value, MIN_SEND_BUFFER)
+    # There may be room now for who waits for some.
+    sock.wake()
 
 
 def _set_rcvbuf(sock: BaseSocket, value: bytes) -> None:

@@ -14,21 +14,21 @@ from pysctpstack.core.timers import Timers
 
 def test_timers_run_until_they_are_stopped_or_taken() -> None:
     running = Timers()
-    assert running.next_deadline() == math.inf
+    assert min(running.deadlines) == math.inf
     running.start(timers.T2_SHUTDOWN, 5.0)
     running.start(timers.DELAYED_SACK, 3.0)
     running.start(timers.T1_INIT, 4.0)
-    assert running.next_deadline() == 3.0
+    assert min(running.deadlines) == 3.0
     assert running.is_running(timers.T2_SHUTDOWN)
     running.start(timers.T2_SHUTDOWN, 9.0)
     assert running.take_expired(2.9) == []
     assert running.take_expired(4.0) == [timers.DELAYED_SACK, timers.T1_INIT]
-    assert running.next_deadline() == 9.0
+    assert min(running.deadlines) == 9.0
     running.stop(timers.T2_SHUTDOWN)
     assert not running.is_running(timers.T2_SHUTDOWN)
     running.start(timers.T1_COOKIE, 1.0)
     running.stop_all()
-    assert running.next_deadline() == math.inf
+    assert min(running.deadlines) == math.inf
 
 
 def test_every_timer_has_a_name() -> None:

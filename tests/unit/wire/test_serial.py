@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pysctpstack.wire.serial import unwrap16, unwrap32
+from pysctpstack.wire.serial import unwrap32
 
 
 @pytest.mark.parametrize(
@@ -24,18 +24,3 @@ from pysctpstack.wire.serial import unwrap16, unwrap32
 )
 def test_unwrap32_gives_the_nearest_number(value: int, reference: int, expected: int) -> None:
     assert unwrap32(value, reference) == expected
-
-
-@pytest.mark.parametrize(
-    ("value", "reference", "expected"),
-    [
-        (0, 0xFFFF, 0x10000),
-        (0xFFFF, 0x10000, 0xFFFF),
-        (0x7FFF, 0, 0x7FFF),
-        (0x8000, 0, -0x8000),
-        (9, 5 * 65536 + 2, 5 * 65536 + 9),
-        (0xFFFE, 5 * 65536 + 2, 5 * 65536 - 2),
-    ],
-)
-def test_unwrap16_gives_the_nearest_number(value: int, reference: int, expected: int) -> None:
-    assert unwrap16(value, reference) == expected

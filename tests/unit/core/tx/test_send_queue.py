@@ -75,3 +75,19 @@ def test_clear_returns_what_was_waiting() -> None:
     queue.take_expired(1.0)
     assert queue.clear() == [waits]
     assert (queue.head(), queue.size, queue.next_expiry()) == (None, 0, math.inf)
+
+
+def test_what_was_given_up_does_not_pile_up_behind_a_message_that_stays() -> None:
+    queue = SendQueue()
+    forever = message(0)
+    queue.push(forever)
+    for number in range(1_000):
+        queue.push(message(number, expires_at=float(number)))
+        assert len(queue.take_expired(float(number))) == 1
+        assert len(queue.messages) < 150
+    last = message(1_000)
+    queue.push(last)
+    assert queue.size == 20
+    assert [one for one in queue.messages if not one.abandoned] == [forever, last]
+    queue.messages.popleft()
+    assert queue.head() is last
