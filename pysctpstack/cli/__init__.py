@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from pysctpstack import __version__
-from pysctpstack.cli import demo, perf, run
+from pysctpstack.cli import check, decode, demo, fuzz, perf, run
 
 EXIT_INTERRUPTED = 130
 
@@ -17,6 +17,9 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"pysctpstack {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     demo.add_parser(commands)
+    decode.add_parser(commands)
+    check.add_parser(commands)
+    fuzz.add_parser(commands)
     perf.add_parser(commands)
     run.add_parser(commands)
     return top

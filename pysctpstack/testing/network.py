@@ -306,10 +306,11 @@ class SimulatedNetwork:
         if host is None:
             seen = [record.on_the_way for record in self.trace if record.left]
         else:
-            mine = (record for record in self.trace if record.source == host.name)
-            seen = [record.sent for record in mine if record.left and not record.is_copy]
+            # What arrives comes before what is sent at the same instant, which may answer it.
             to_me = (record for record in self.trace if record.destination == host.name)
-            seen += [record.received for record in to_me if record.arrived]
+            seen = [record.received for record in to_me if record.arrived]
+            mine = (record for record in self.trace if record.source == host.name)
+            seen += [record.sent for record in mine if record.left and not record.is_copy]
         return pcap.write(path, sorted(seen, key=lambda captured: captured.time))
 
     # --- inside ---
