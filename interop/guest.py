@@ -21,6 +21,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from interop.network import SIXTH
 from interop.process import Process
 
 EXECUTOR_PORT = 7_700
@@ -50,6 +51,7 @@ ip link set lo up
 ip addr add {first}/24 dev vec0
 ip addr add {second}/24 dev vec1
 ip link set vec0 up
+ip -6 addr add {sixth}/64 dev vec0 nodad
 ip link set vec1 up
 cd {root}
 exec {python} -B -m interop.peers.executor {second} {executor_port} vec0 vec1
@@ -90,6 +92,7 @@ class Guest:
             modules=MODULES,
             udp_port=udp_port,
             first=first,
+            sixth=SIXTH[first],
             second=self.control,
             root=root,
             python=sys.executable,

@@ -15,6 +15,7 @@ from typing import TypeVar, cast
 
 from interop import capture, guest, network, plan, relay, usrsctp
 from interop.guest import Guest
+from interop.peers.ends import Settings
 from interop.process import LocalProcess, Process
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -143,6 +144,11 @@ class Lab:
             return [str(self.usrsctp_peer()), *tail]
         module = "pysctpstack" if party == "ours" else "kernel"
         return [sys.executable, "-m", "interop.peers.peer", "--socket", module, *tail]
+
+    def play_command(self, party: str, part: str, settings: Settings) -> list[str]:
+        """Return the command line of `party` that plays a part."""
+        stack = {"ours": "pysctpstack", "usrsctp": "usrsctp"}.get(party, "kernel")
+        return [sys.executable, "-m", "interop.peers.play", stack, part, *settings.arguments()]
 
     def slides_command(self, party: str, role: str, server: str) -> list[str]:
         """Return the command line of the slides' program: in C in a guest, our example in Python."""

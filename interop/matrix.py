@@ -6,18 +6,20 @@ from interop.differential.cell import Recorded
 from interop.faults import Lifetimes, LossyRelay, OneOfTwo, TwoPaths
 from interop.pysctp import Pysctp, programs
 from interop.scenarios import SCENARIOS, Cell
+from interop.scenes import scenes
 
 Pairs = list[tuple[str, str]]
 
 
-def matrix() -> list[Cell]:
+def matrix(*, long: bool = False) -> list[Cell]:
     """Return the cells of a run: our stack with every peer, in both roles."""
     usrsctp: Pairs = [("ours", "usrsctp"), ("usrsctp", "ours")]
     linux: Pairs = [("ours", "linux"), ("linux", "ours")]
     return [
         *_exchanges(usrsctp + linux),
+        *scenes(usrsctp + linux, long=long),
         *(Cell(client, server, "slides") for client, server in linux),
-        *_with_relay(usrsctp),
+        *_with_relay(usrsctp + linux),
         *(kind(client, server) for kind in (TwoPaths, OneOfTwo) for client, server in linux),
         *programs(linux),
         Pysctp("ours", "linux", "pysctp"),

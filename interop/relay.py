@@ -37,6 +37,10 @@ class Trouble:
     reorder: float = 0.0  # the probability to be held back for `delay` more, while those that come after go ahead
     delay: float = 0.0
     jitter: float = 0.0  # added to `delay`, from 0 to so much, without changing the order
+    corrupt: float = 0.0  # one bit of the packet is turned
+    after: int = 0  # packets of the first end before `rebind`
+    rebind: int = 0  # 1: to the second end, packets come from another UDP port, as from a NAT that has forgotten
+    meet: int = 0  # 1: nothing passes until both ends have sent
     seed: int = 1
 
     def arguments(self) -> list[str]:
@@ -52,6 +56,8 @@ class Tally:
     lost: int = 0
     duplicated: int = 0
     reordered: int = 0
+    corrupted: int = 0
+    rebound: int = 0
     overflowed: int = 0
 
 
@@ -64,6 +70,14 @@ class Direction:
         self._trouble = trouble
         self._random = random.Random(seed)
         self._last = 0.0  # when the latest one leaves of those that keep their order
+
+    def treat(self, packet: bytes) -> bytes:
+        """Return the packet as it goes on, perhaps with a wrong bit."""
+        if not self._trouble.corrupt or self._random.random() >= self._trouble.corrupt:
+            return packet
+        self.tally.corrupted += 1
+        place = self._random.randrange(len(packet))
+        return packet[:place] + bytes((packet[place] ^ 1 << self._random.randrange(8),)) + packet[place + 1 :]
 
     def departures(self, now: float) -> list[float]:
         """Return the times at which copies of a packet that arrives `now` leave; none: it is lost."""
@@ -92,12 +106,13 @@ class Relay:
     """The relay at `at`, between the two `ends`; packets of anybody else are dropped."""
 
     def __init__(self, at: Place, ends: tuple[Place, Place], trouble: Trouble) -> None:
-        self._sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        # What overflows here would be lost beyond what the trouble says.
-        self._sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
-        self._sock.bind(at)
-        self._sock.setblocking(False)
         one, other = ends
+        self._at = at
+        self._trouble = trouble
+        self._rebinds = one if trouble.rebind else None
+        sock = _open(at)
+        self._socks = {one: sock, other: sock}  # by the end that they talk with
+        self._held: list[tuple[Direction, bytes]] | None = [] if trouble.meet else None
         self._directions = {
             one: Direction(trouble, other, f"{trouble.seed} there"),
             other: Direction(trouble, one, f"{trouble.seed} back"),
@@ -110,37 +125,64 @@ class Relay:
         deadline = time.monotonic() + seconds
         while (now := time.monotonic()) < deadline:
             until = min(self._queue[0][0] if self._queue else deadline, deadline)
-            if select.select([self._sock], [], [], max(0.0, until - now))[0]:
-                self._take_all()
+            for sock in select.select(list({*self._socks.values()}), [], [], max(0.0, until - now))[0]:
+                self._take_all(sock)
             self._send_due()
 
     def tallies(self) -> dict[str, dict[str, int]]:
         """Return what was done, by the address of the sender."""
         return {place[0]: asdict(direction.tally) for place, direction in self._directions.items()}
 
-    def _take_all(self) -> None:
+    def _take_all(self, sock: socket.socket) -> None:
         while True:
             try:
-                packet, source = self._sock.recvfrom(65_535)
+                packet, source = sock.recvfrom(65_535)
             except BlockingIOError:
                 return
             except ConnectionError:
                 continue  # an end is gone, as ICMP says: the other need not know
             direction = self._directions.get(source)
-            if direction is None:
+            if direction is None or self._socks[source] is not sock:
+                continue  # a stranger's, or to a port that is given up
+            if self._held is not None:
+                self._hold(direction, packet)
                 continue
-            for due in direction.departures(time.monotonic()):
-                if len(self._queue) >= MOST_PACKETS:
-                    direction.tally.overflowed += 1
-                    continue
-                self._count += 1
-                heapq.heappush(self._queue, (due, self._count, packet, direction.target))
+            self._pass_on(direction, packet)
+            if source == self._rebinds and direction.tally.packets >= self._trouble.after:
+                self._rebinds = None
+                direction.tally.rebound += 1
+                self._socks[direction.target] = _open((self._at[0], self._at[1] + 1))
+
+    def _hold(self, direction: Direction, packet: bytes) -> None:
+        assert self._held is not None
+        self._held.append((direction, packet))
+        if len({id(held) for held, _packet in self._held}) == len(self._directions):
+            held, self._held = self._held, None
+            for one, first in held:
+                self._pass_on(one, first)
+
+    def _pass_on(self, direction: Direction, packet: bytes) -> None:
+        for due in direction.departures(time.monotonic()):
+            if len(self._queue) >= MOST_PACKETS:
+                direction.tally.overflowed += 1
+                continue
+            self._count += 1
+            heapq.heappush(self._queue, (due, self._count, direction.treat(packet), direction.target))
 
     def _send_due(self) -> None:
         while self._queue and self._queue[0][0] <= time.monotonic():
             _due, _count, packet, target = heapq.heappop(self._queue)
             with contextlib.suppress(BlockingIOError, ConnectionError):  # lost, as UDP may be
-                self._sock.sendto(packet, target)
+                self._socks[target].sendto(packet, target)
+
+
+def _open(at: Place) -> socket.socket:
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    # What overflows here would be lost beyond what the trouble says.
+    sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
+    sock.bind(at)
+    sock.setblocking(False)
+    return sock
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from interop import plan
+from interop import exchange_check, known, plan
 from interop.capture import Capture, CaptureError, Judge, Report
 from interop.guest import GuestError
 from interop.lab import ADDRESSES, Lab, udp_port
@@ -75,6 +75,26 @@ class Cell:
         """Seconds that the ends have."""
         return CELL_TIMEOUT
 
+    @property
+    def rto(self) -> tuple[float, float]:
+        """The least and the longest RTO that either end is told, in seconds."""
+        return (plan.RTO_MIN / 1_000, plan.RTO_MAX / 1_000) if self.exchange.short_timers else (1.0, 60.0)
+
+    @property
+    def most_captured(self) -> int:
+        """Packets after which enough has been captured; 0: all are."""
+        return 0
+
+    @property
+    def fragments(self) -> bool:
+        """Whether the path became narrow, so that IP has to fragment chunks that exist already."""
+        return False
+
+    @property
+    def corrupts(self) -> bool:
+        """Whether the relay turns bits."""
+        return False
+
     def run(self, lab: Lab, folder: Path) -> Result:
         """Run the cell; logs and the capture are left in `folder`."""
         result = Result()
@@ -102,15 +122,19 @@ class Cell:
         with contextlib.ExitStack() as stack:
             for bridge in self.bridges:
                 name = "capture" if bridge == FIRST_BRIDGE else f"capture-{bridge}"
-                capture = Capture(folder / f"{name}.pcap", bridge)
+                capture = Capture(folder / f"{name}.pcap", bridge, self.most_captured)
                 stack.callback(capture.close)
                 captures.append(capture)
             action()
             for capture in captures:
                 capture.stop()
-        report = judge.report(
-            [capture.path for capture in captures], map(udp_port, ("relay", self.client, self.server))
-        )
+        ports = [*map(udp_port, ("relay", self.client, self.server)), udp_port("relay") + 1]
+        paths = [capture.path for capture in captures]
+        report = judge.report(paths, ports, corrupted=self.corrupts, fragments=self.fragments)
+        report.problems += known.unlisted(self.name, report.warnings, known.WARNINGS)
+        if not self.corrupts:
+            findings = exchange_check.findings(paths, ports, rto=self.rto)
+            report.problems += known.unlisted(self.name, findings, known.DEVIATIONS)
         (folder / "capture.txt").write_text("\n".join(report.listing) + "\n")
         return report
 
