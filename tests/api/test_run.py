@@ -120,7 +120,11 @@ def test_the_interpreters_own_options_hold(folder: Path, flags: tuple[str, ...],
 
 
 def test_an_interrupted_program_ends_of_the_signal() -> None:
-    text = "import time; print('up', flush=True); time.sleep(30)"
+    # What runs in the background of a shell ignores SIGINT, and its children with it.
+    text = (
+        "import signal, time; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "print('up', flush=True); time.sleep(30)"
+    )
     for command in (("-c", text), ("-m", "pysctpstack", "run", "-c", text)):
         with subprocess.Popen(
             [sys.executable, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
