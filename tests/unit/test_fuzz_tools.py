@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
@@ -13,13 +14,20 @@ from pysctpstack.core import Message, State
 from pysctpstack.wire import chunks as c
 from pysctpstack.wire.packet import decode_header
 from tools.fuzz import conversation as conv
-from tools.fuzz import random_engine, soundness, wire_targets
+from tools.fuzz import option_targets, random_engine, soundness, wire_targets
 from tools.fuzz.__main__ import main
 from tools.fuzz.association_targets import Talk
 from tools.fuzz.coverage import Coverage
 from tools.fuzz.mutate import mutated
 from tools.fuzz.target import Findings, Target, minimised, signature
 from tools.fuzz.targets import all_targets, matching
+
+
+@pytest.fixture(autouse=True, scope="module")
+def nothing_stays() -> Iterator[None]:
+    """Sockets, and what keeps this process on loopback, end with this module."""
+    yield
+    option_targets.end()
 
 
 def fragile(data: bytes) -> None:

@@ -43,24 +43,26 @@ class Bench:
     """Two stacks and an association between them, made again when it is lost."""
 
     def __init__(self) -> None:
+        self._send = UdpSockets.send
         self._stay_here()
         self.names = _option_names()
         self.stacks: list[Stack] = []
         self.sockets: list[SctpSocket] = []
         self.runs = 0
 
-    @staticmethod
-    def _stay_here() -> None:
-        """From here on this process sends UDP datagrams to loopback only."""
-        if getattr(UdpSockets.send, "stays_here", False):
-            return
-        send = UdpSockets.send
+    def _stay_here(self) -> None:
+        """Until `end` this process sends UDP datagrams to loopback only."""
+        send = self._send
 
         def send_here(udp: UdpSockets, datagrams: Any) -> None:
             send(udp, [(route, data) for route, data in datagrams if route.peer in (LOOPBACK, "::1")])
 
-        send_here.stays_here = True  # type: ignore[attr-defined]
         UdpSockets.send = send_here  # type: ignore[method-assign, assignment]
+
+    def end(self) -> None:
+        """Close everything, and let other stacks of this process send where they like."""
+        self.close()
+        UdpSockets.send = self._send  # type: ignore[method-assign]
 
     def association(self) -> list[SctpSocket]:
         """Both ends of one, one-to-one, and a one-to-many socket that has another."""
@@ -122,8 +124,17 @@ def discard(sock: SctpSocket) -> None:
 def bench() -> Bench:
     """The one of this process."""
     made = Bench()
-    atexit.register(made.close)
+    atexit.register(made.end)
     return made
+
+
+def end() -> None:
+    """Leave nothing behind, for a process that goes on with something else."""
+    if bench.cache_info().currsize:
+        made = bench()
+        atexit.unregister(made.end)
+        made.end()
+        bench.cache_clear()
 
 
 def only_os_error(call: Callable[..., Any], *arguments: Any) -> Any:
