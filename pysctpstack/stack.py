@@ -12,6 +12,7 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Final, Protocol
 
 from pysctpstack.config import Config
@@ -128,6 +129,17 @@ def discard(event: Event, association: Association) -> None:
         association.shutdown(clock())
 
 
+def train_at(events: Sequence[Event], position: int, first: MessageReceived) -> list[MessageReceived]:
+    """``first``, which is at ``position``, and the messages of the same association that follow it without a gap: they
+    are handed over together."""
+    train = [first]
+    for event in islice(events, position + 1, None):
+        if not isinstance(event, MessageReceived) or event.association_id != first.association_id:
+            break
+        train.append(event)
+    return train
+
+
 class Host:
     """The part of a stack below its sockets."""
 
@@ -204,10 +216,10 @@ class Host:
     def _dispatch(self, events: Sequence[Event]) -> None:
         woken: dict[int, Owner] = {}
         ended: list[int] = []
-        position, count = 0, len(events)
-        while position < count:
-            event = events[position]
+        position, last = -1, len(events) - 1
+        while position < last:
             position += 1
+            event = events[position]
             id_ = event.association_id
             reference = self.owners.get(id_)
             association = self.endpoint.associations.get(id_)
@@ -218,14 +230,8 @@ class Host:
                 self._discard(event, association)
                 continue
             if isinstance(event, MessageReceived):
-                # Messages come in trains: they are handed over together.
-                train = [event]
-                while position < count:
-                    event = events[position]
-                    if not isinstance(event, MessageReceived) or event.association_id != id_:
-                        break
-                    train.append(event)
-                    position += 1
+                train = train_at(events, position, event)
+                position += len(train) - 1
                 owner.on_messages(train)
             else:
                 owner.on_event(event)

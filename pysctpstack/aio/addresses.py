@@ -7,11 +7,10 @@ import errno
 import os
 import socket
 from collections.abc import Sequence
-from ipaddress import ip_address
 from typing import Final
 
 from pysctpstack.config import Config
-from pysctpstack.core.route import is_unicast
+from pysctpstack.core.route import is_unicast_text
 from pysctpstack.drivers import routes
 
 Address = tuple[str, int]
@@ -66,7 +65,7 @@ async def peers(host: str, family: int) -> list[str]:
     # To the wildcard address is to this host, as for TCP.
     found = [_THIS_HOST.get(ip, ip) for ip in found]
     for ip in found:
-        if not is_unicast(ip_address(ip.partition("%")[0])):
+        if not is_unicast_text(ip):
             raise failure(errno.EINVAL)
     return found
 

@@ -28,7 +28,7 @@ from pysctpstack.events import (
     MessageReceived,
     SendFailed,
 )
-from pysctpstack.stack import PortTable, StrongEntropy, discard
+from pysctpstack.stack import PortTable, StrongEntropy, discard, train_at
 
 _hosts: weakref.WeakSet[Host] = weakref.WeakSet()
 
@@ -153,11 +153,10 @@ class Host:
     def _dispatch(self, events: Sequence[Event]) -> None:
         woken: dict[int, Owner] = {}
         ended: list[int] = []
-        position, count = 0, len(events)
-        while position < count:
-            event = events[position]
-            first = position
+        position, last = -1, len(events) - 1
+        while position < last:
             position += 1
+            event = events[position]
             id_ = event.association_id
             reference = self.owners.get(id_)
             association = self.endpoint.associations.get(id_)
@@ -174,11 +173,10 @@ class Host:
                 if isinstance(event, SendFailed):
                     self.lost_after_close += 1
                 continue
-            if event.__class__ is MessageReceived:
-                # Messages come in trains: they are handed over together.
-                while position < count and events[position].__class__ is MessageReceived and events[position][0] == id_:  # type: ignore[index]  # what has this class is a tuple
-                    position += 1
-                owner.on_messages(events[first:position])  # type: ignore[arg-type]
+            if isinstance(event, MessageReceived):
+                train = train_at(events, position, event)
+                position += len(train) - 1
+                owner.on_messages(train)
             else:
                 owner.on_event(event)
             woken[id(owner)] = owner

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from math import inf
-from struct import Struct
 from typing import Final
 
 from pysctpstack.core import autoclose, fingerprint, handshake, heartbeat, output, pmtud, shutdown, timers
@@ -35,6 +34,7 @@ from pysctpstack.wire.chunks import (
     Shutdown,
 )
 from pysctpstack.wire.extension_chunks import ForwardTsn
+from pysctpstack.wire.packet import HEADER_SIZE, unpack_chunk_header
 
 #: RFC 9260 section 6: DATA is received in these states only; elsewhere it is discarded.
 RECEIVING_STATES = frozenset({State.ESTABLISHED, State.SHUTDOWN_PENDING, State.SHUTDOWN_SENT})
@@ -51,9 +51,7 @@ _SHUTDOWN_SENT: Final = State.SHUTDOWN_SENT
 _DATA: Final = cp.DATA
 _SACK: Final = cp.SACK
 _FORWARD_TSN: Final = cp.FORWARD_TSN
-_COMMON_HEADER: Final = 12
 _CHUNK_HEADER: Final = 4
-_unpack_chunk_header = Struct("!BBH").unpack_from
 
 
 class Association:
@@ -192,11 +190,11 @@ class Association:
         tcb.packets_received += 1
         receiver = tcb.receiver
         had_data = False
-        position = _COMMON_HEADER
+        position = HEADER_SIZE
         size = len(datagram)
         try:
             while position + _CHUNK_HEADER <= size:
-                type_, flags, length = _unpack_chunk_header(datagram, position)
+                type_, flags, length = unpack_chunk_header(datagram, position)
                 if type_ == _DATA and tcb.state in RECEIVING_STATES:
                     after = receiver.take(datagram, position)
                     if after > position:
@@ -509,7 +507,7 @@ class Association:
         expiry = sender.next_expiry()
         if expiry <= now:
             self._expire(now)
-        if not sender.outstanding and sender.queue.head() is None:
+        if sender.is_idle:
             shutdown.advance(tcb, now)
             if not tcb.dry_reported:
                 tcb.dry_reported = True

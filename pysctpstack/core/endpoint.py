@@ -36,7 +36,7 @@ from pysctpstack.wire.causes import (
 )
 from pysctpstack.wire.chunks import Abort, Error, Init, InitAck, ShutdownAck
 from pysctpstack.wire.crc32c import crc32c
-from pysctpstack.wire.packet import HEADER, checksum_ok, encode, split
+from pysctpstack.wire.packet import HEADER, checksum_ok, encode, split, unpack_checksum
 from pysctpstack.wire.params import Ipv4Address, Ipv6Address
 
 FIRST_ASSOCIATION_ID = 3
@@ -49,8 +49,6 @@ _SETUP_STATES = (State.COOKIE_WAIT, State.COOKIE_ECHOED)
 _NO_CHECKSUM = bytes(4)
 _CLOSED = State.CLOSED
 _unpack_header = HEADER.unpack_from
-# RFC 9260 Appendix A: the CRC is sent least significant byte first.
-_unpack_checksum = Struct("<I").unpack_from
 _unpack_ports_and_tag = Struct("!HHI").unpack_from
 
 Alarm = tuple[float, int, Any]
@@ -360,7 +358,7 @@ class Endpoint:
                 last_header = header
                 last_route = None
             # RFC 9260 section 6.8: computed with zeros in the checksum's place. A slice is cheaper than a view.
-            if crc32c(datagram[_COMMON_HEADER:], header_crc) != _unpack_checksum(datagram, 8)[0]:
+            if crc32c(datagram[_COMMON_HEADER:], header_crc) != unpack_checksum(datagram, 8)[0]:
                 self.shared.count("bad_checksum")
                 continue
             if route is not last_route:
@@ -756,6 +754,5 @@ class Endpoint:
         association.finish(now)
 
 
-_COOKIE_ECHO = bytes((cp.COOKIE_ECHO,))
 _NO_ROOM = Abort([OutOfResource()]).encode()
 """RFC 9260 section 5.1: no resources for the association."""

@@ -18,8 +18,8 @@ from pysctpstack.wire.crc32c import crc32c
 HEADER = Struct("!HHII")
 HEADER_SIZE = 12
 
-_unpack_chunk_header = Struct("!BBH").unpack_from
-_unpack_checksum = Struct("<I").unpack_from
+unpack_chunk_header = Struct("!BBH").unpack_from
+unpack_checksum = Struct("<I").unpack_from
 #: The checksum field: RFC 9260 Appendix A has the CRC sent least significant byte first.
 pack_checksum = Struct("<I").pack
 
@@ -37,7 +37,7 @@ def decode_header(datagram: bytes) -> tuple[int, int, int, int]:
 def checksum_ok(datagram: bytes) -> bool:
     """Whether the CRC32c is right (RFC 9260 section 6.8). The packet must have its 12 bytes of header."""
     # RFC 9260 Appendix A: the CRC is sent least significant byte first.
-    received: int = _unpack_checksum(datagram, 8)[0]
+    received: int = unpack_checksum(datagram, 8)[0]
     # RFC 9260 section 6.8: computed with zeros in its place. A slice of 1,440 bytes is cheaper than a view.
     return crc32c(datagram[12:], crc32c(datagram[:8] + b"\0\0\0\0")) == received
 
@@ -55,7 +55,7 @@ def split(datagram: bytes) -> tuple[list[tuple[int, int, int, int]], bool]:
     chunks: list[tuple[int, int, int, int]] = []
     start = 16
     while start <= size:
-        type_, flags, length = _unpack_chunk_header(datagram, start - 4)
+        type_, flags, length = unpack_chunk_header(datagram, start - 4)
         end = start - 4 + length
         if length < 4 or end > size:
             return chunks, False

@@ -195,14 +195,8 @@ class Sender:
                 begun = True
         # Now those that wait for nothing but retransmissions: the chunks of the others are not marked any more.
         for message in self.partial.take_lapsed(self.outstanding, now):
-            # With a limit of retransmissions the end of it may still wait for its first transmission.
-            rest = len(message.data) - message.offset
-            self.buffered -= rest
-            if rest:
-                self.queue.give_up(message)
-            self._abandon(message)
+            begun = self._give_up(message) or begun
             expired.append(message)
-            begun = True
         for message in expired:
             self.partial.count(message)
         if begun:
@@ -222,19 +216,24 @@ class Sender:
                 break
             if message.abandoned or not is_less_important(message, priority):
                 continue
-            rest = len(message.data) - message.offset
             size -= len(message.data)
-            self.buffered -= rest
-            if rest:
-                self.queue.give_up(message)
-            if message.offset:
-                self._abandon(message)
-                begun = True
+            begun = self._give_up(message) or begun
             self.partial.count(message)
             given_up.append(message)
         if begun:
             self._have_abandoned(now)
         return given_up
+
+    def _give_up(self, message: Message) -> bool:
+        """Give up a message wherever it is; whether some of it was sent. Its end may still wait for its first
+        transmission."""
+        rest = len(message.data) - message.offset
+        self.buffered -= rest
+        if rest:
+            self.queue.give_up(message)
+        if message.offset:
+            self._abandon(message)
+        return message.offset > 0
 
     def _have_abandoned(self, now: float) -> None:
         for path in self.paths:
